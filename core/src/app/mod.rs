@@ -1,0 +1,1 @@
+//! Boot order, phases, signals, shutdown: the table of contents of the program.

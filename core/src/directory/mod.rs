@@ -1,0 +1,1 @@
+//! Clients in slots, indexes, groups as bitsets, last positions.

@@ -1,0 +1,1 @@
+//! The HTTP mux. For now the admin listener and the local control socket.

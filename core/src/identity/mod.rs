@@ -1,0 +1,5 @@
+//! Who is speaking. For now: the certificates (identity.md 3) the TLS listener and `fts cert issue` need; users,
+//! groups' sources and enrolment arrive with the identity issue.
+pub mod certs;
+
+pub use certs::{Authority, CertError, Issued, Subject};

@@ -1,0 +1,2 @@
+//! Logs, metrics, health: everything an operator can see.
+pub mod meters;

@@ -1,0 +1,1 @@
+//! admit -> intercept -> address -> audience -> deliver -> observe.

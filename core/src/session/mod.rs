@@ -1,0 +1,1 @@
+//! One client: reader, outbound queue, writer, liveness, replay, why it left.
