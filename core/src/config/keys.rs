@@ -366,6 +366,8 @@ pub struct Canary {
 #[allow(missing_docs)]
 pub struct Shutdown {
     pub drain: Duration,
+    /// How long queues are written out before a client that does not read is cut.
+    pub flush: Duration,
     pub spread: Duration,
     pub deadline: Duration,
 }

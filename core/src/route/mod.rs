@@ -1,1 +1,115 @@
-//! admit -> intercept -> address -> audience -> deliver -> observe.
+//! Routing (cot.md 5): admit -> address -> audience -> deliver -> observe; one file per step.
+//!
+//! A session opens a [`Batch`] per read, gives it each accepted frame and finishes it: only then do events leave, in
+//! order, with one lock and at most one wake-up per receiver. Every refusal has a [`Reason`]. What must not happen: an
+//! event with a recognised destination never becomes a broadcast (RULE-51), no receiver out of reach gets anything
+//! (RULE-78), and nobody waits for a receiver.
+mod address;
+mod admit;
+mod audience;
+mod chat;
+mod deliver;
+mod destination;
+mod limit;
+mod made;
+mod policy;
+mod reason;
+mod source;
+mod tap;
+pub mod why;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+};
+
+use arc_swap::ArcSwap;
+
+pub use address::Address;
+pub use admit::Batch;
+pub use deliver::Routed;
+pub use destination::{Binding, Destinations, Resolved};
+pub use made::Made;
+pub use policy::Policy;
+pub use reason::Reason;
+pub use source::Source;
+pub use tap::{Tap, TapEvent};
+
+use crate::{config::Config, directory::Directory};
+
+/// The router: one per server, shared by all sessions.
+pub struct Router {
+    /// Who is there.
+    pub directory: Arc<Directory>,
+    /// Kinds of destinations that are not built in.
+    pub destinations: Destinations,
+    /// Why who got what.
+    pub why: why::Record,
+    /// Live copies for `fts tail-cot`.
+    pub tap: Tap,
+    policy: ArcSwap<Policy>,
+    acks: address::Acks,
+    limits: limit::Limits,
+    events: AtomicU64,
+    /// Connections that speak protobuf.
+    protos: AtomicUsize,
+    totals: Totals,
+}
+
+/// Totals for `fts status`.
+#[derive(Debug, Default)]
+#[allow(missing_docs)]
+pub struct Totals {
+    pub received: AtomicU64,
+    pub routed: AtomicU64,
+    pub delivered: AtomicU64,
+}
+
+impl Router {
+    /// A router over this directory.
+    pub fn new(directory: Arc<Directory>, config: Arc<Config>) -> Self {
+        Self {
+            directory,
+            destinations: Destinations::default(),
+            why: why::Record::new(config.why.events, config.why.per_uid),
+            tap: Tap::default(),
+            policy: ArcSwap::from_pointee(Policy::new(config)),
+            acks: address::Acks::default(),
+            limits: limit::Limits::default(),
+            events: AtomicU64::new(0),
+            protos: AtomicUsize::new(0),
+            totals: Totals::default(),
+        }
+    }
+
+    /// The policy of this moment.
+    pub fn policy(&self) -> Arc<Policy> {
+        self.policy.load_full()
+    }
+
+    /// Exchanges the policy (reload, memory pressure).
+    pub fn set_policy(&self, policy: Policy) {
+        self.policy.store(Arc::new(policy));
+    }
+
+    /// The number of the next event.
+    pub fn next_id(&self) -> u64 {
+        self.events.fetch_add(1, Relaxed) + 1
+    }
+
+    /// A connection began or ended to speak protobuf.
+    pub fn protobuf(&self, on: bool) {
+        if on { self.protos.fetch_add(1, Relaxed) } else { self.protos.fetch_sub(1, Relaxed) };
+    }
+
+    /// Totals for status.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Forgets what is too old to matter; called every few seconds.
+    pub fn sweep(&self, now: i64) {
+        self.acks.sweep(now);
+        self.limits.sweep(now);
+    }
+}

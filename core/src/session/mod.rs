@@ -1,1 +1,261 @@
-//! One client: reader, outbound queue, writer, liveness, replay, why it left.
+//! One client from accept to goodbye: reader, outbound queue, writer, liveness, replay, and why it left.
+//!
+//! Order: the stream gets a seat in the directory (from then on it receives), its writer starts with the announcement
+//! and the replay, its reader routes what comes. Whichever ends first ends both; then the contact's goodbye goes to
+//! those who could see it (RULE-43). At shutdown readers stop first, all of them, and only then queues are closed and
+//! written out, so that nothing that was read is lost.
+mod bucket;
+mod control;
+pub mod datagram;
+pub mod notices;
+pub mod outbound;
+mod reader;
+pub mod sweep;
+mod writer;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::{bucket::Bucket, reader::Reader, writer::Writer};
+use crate::{
+    config::{CotListener, ListenerKind, Protobuf},
+    directory::{Arrival, Bits, Client, Leave},
+    net::{Accepted, Stream},
+    observe::clock,
+    route::{Made, Router},
+    wire::{Cutter, negotiate},
+};
+
+/// All sessions of a server.
+pub struct Sessions {
+    /// Where events go.
+    pub router: Arc<Router>,
+    /// Cancelled: readers stop after what they have read.
+    pub stop_reading: CancellationToken,
+    /// Cancelled: queues are closed and written out.
+    pub flush: CancellationToken,
+    /// Every session's task.
+    pub tasks: TaskTracker,
+    reading: AtomicUsize,
+    all_stopped: Notify,
+    welcomed: Mutex<HashMap<Arc<str>, i64>>,
+}
+
+/// A day: how often a client is welcomed (decision 119).
+const DAY_MS: i64 = 86_400_000;
+
+impl Sessions {
+    /// No sessions yet.
+    pub fn new(router: Arc<Router>) -> Arc<Self> {
+        Arc::new(Self {
+            router,
+            stop_reading: CancellationToken::new(),
+            flush: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            reading: AtomicUsize::new(0),
+            all_stopped: Notify::new(),
+            welcomed: Mutex::default(),
+        })
+    }
+
+    /// Takes a stream over.
+    pub fn accept(self: &Arc<Self>, accepted: Accepted) {
+        if self.stop_reading.is_cancelled() {
+            return;
+        }
+        self.reading.fetch_add(1, Relaxed);
+        let sessions = self.clone();
+        self.tasks.spawn(async move { sessions.serve(accepted).await });
+    }
+
+    async fn serve(self: Arc<Self>, accepted: Accepted) {
+        let Accepted { stream, peer, listener, cert, seat } = accepted;
+        let mut groups = self.router.directory.groups.both(&listener.default_groups);
+        if listener.kind == ListenerKind::CotSubmit {
+            groups.receive = Bits::default();
+        }
+        let tls = matches!(stream, Stream::Tls(_));
+        let keys = self.router.policy();
+        let arrival = Arrival { listener: listener.clone(), peer, cert, tls, groups, connected: clock::now_ms() };
+        let client = self.router.directory.join(arrival, keys.config.cot.replay_presence);
+        tracing::info!(event = "client.connected", conn = client.conn, %peer, listener = %listener.name, user = client.cert.as_ref().map(|c| c.common_name.as_str()).unwrap_or("anonymous"), "connected");
+        let why = self.talk(stream, &client).await;
+        drop(seat);
+        self.goodbye(&client, why);
+    }
+
+    /// Reader and writer until one of them ends or somebody ends the session.
+    async fn talk(self: &Arc<Self>, stream: Stream, client: &Arc<Client>) -> Leave {
+        let policy = self.router.policy();
+        let config = &policy.config;
+        let (from, to) = stream.split();
+        let only = client.listener.protobuf == Protobuf::Only;
+        if only {
+            client.proto.store(true, Relaxed);
+            self.router.protobuf(true);
+        }
+        let one_way = client.listener.kind == ListenerKind::CotSubmit;
+        if client.listener.protobuf == Protobuf::Auto && !one_way {
+            self.router.send_control(client, negotiate::announcement(env!("CARGO_PKG_VERSION"), clock::now_ms()), false);
+        }
+        let first_byte = config.compat.legacy_test_probe.then(|| Arc::new(Notify::new()));
+        let writer = Writer { client: client.clone(), router: self.router.clone(), to, first_byte: first_byte.clone(), proto: only };
+        let limits = &config.stream.limits;
+        let reader = Reader {
+            client: client.clone(),
+            router: self.router.clone(),
+            from,
+            sessions: self.clone(),
+            cutter: Cutter::new(self.max_event_bytes(&client.listener, false), only),
+            bucket: Bucket::new(limits.read_events_per_s, limits.read_bytes_per_s, clock::tick()),
+            first_byte,
+            state: reader::State::default(),
+        };
+        let mut writing = tokio::spawn(writer.run());
+        let why = tokio::select! {
+            biased;
+            why = client.ended() => Some(why),
+            () = self.stop_reading.cancelled() => None,
+            why = reader.run() => Some(why),
+            why = &mut writing => Some(why.unwrap_or(Leave::Reset)),
+        };
+        self.stopped_reading();
+        match why {
+            Some(Leave::Probe) => {
+                // Exactly these seven bytes and nothing that was queued: the probe reads no more (RULE-80).
+                let _ = tokio::time::timeout(Duration::from_secs(1), writing).await;
+                Leave::Probe
+            }
+            Some(why) => {
+                writing.abort();
+                why
+            }
+            None => self.write_out(client, writing).await,
+        }
+    }
+
+    /// Shutdown: when no reader routes any more the queue is closed and its rest written.
+    async fn write_out(&self, client: &Arc<Client>, mut writing: tokio::task::JoinHandle<Leave>) -> Leave {
+        self.flush.cancelled().await;
+        client.out.close();
+        let time = self.router.policy().config.shutdown.flush;
+        if tokio::time::timeout(time, &mut writing).await.is_err() {
+            writing.abort();
+            let depth = client.out.depth();
+            tracing::warn!(event = "client.cut", conn = client.conn, callsign = %client.who().callsign, items = depth.items, bytes = depth.bytes, "did not read the rest in time");
+        }
+        Leave::Shutdown
+    }
+
+    fn stopped_reading(&self) {
+        if self.reading.fetch_sub(1, Relaxed) == 1 {
+            self.all_stopped.notify_waiters();
+        }
+    }
+
+    /// Returns when no reader is left.
+    pub async fn readers_stopped(&self) {
+        loop {
+            let stopped = self.all_stopped.notified();
+            if self.reading.load(Relaxed) == 0 {
+                return;
+            }
+            stopped.await;
+        }
+    }
+
+    fn goodbye(&self, client: &Arc<Client>, why: Leave) {
+        let now = clock::now_ms();
+        let depth = client.out.depth();
+        if client.proto.load(Relaxed) {
+            self.router.protobuf(false);
+        }
+        let departed = self.router.directory.leave(client, why, now);
+        for contact in departed {
+            let notice = notices::goodbye(&contact.uid, &contact.kind, now);
+            self.router.broadcast(&notice, &contact.send, client.conn);
+        }
+        let figures = &client.figures;
+        metrics::counter!("fts_client_disconnects_total", "reason" => why.name()).increment(1);
+        tracing::info!(
+            event = "client.disconnected", conn = client.conn, uid = %client.who().uid, callsign = %client.who().callsign, reason = why.name(),
+            duration_ms = now - client.connected, rx_events = figures.rx_events.load(Relaxed), rx_bytes = figures.rx_bytes.load(Relaxed),
+            tx_events = figures.tx_events.load(Relaxed), tx_bytes = figures.tx_bytes.load(Relaxed), dropped = depth.dropped_state, unsent = depth.items, "disconnected"
+        );
+    }
+
+    /// The size limit of a listener before and after identification (RULE-6).
+    pub fn max_event_bytes(&self, listener: &CotListener, identified: bool) -> usize {
+        let policy = self.router.policy();
+        let limits = &policy.config.stream.limits;
+        let most = if listener.max_event_bytes == 0 { limits.max_event_bytes } else { listener.max_event_bytes };
+        if identified { most } else { most.min(limits.max_event_bytes_unidentified) }
+    }
+
+    /// An SA bound the connection: log line, welcome chat (RULE-40), replay where it begins now.
+    pub fn identified(&self, client: &Arc<Client>) {
+        let who = client.who();
+        let (uid, callsign) = (who.uid.clone(), who.callsign.clone());
+        tracing::info!(event = "client.identified", conn = client.conn, uid = %uid, callsign = %callsign, platform = %who.platform, "identified");
+        drop(who);
+        let policy = self.router.policy();
+        let config = &policy.config;
+        if config.cot.replay_presence && config.cot.replay_at == crate::config::ReplayAt::Identify {
+            client.out.nudge();
+        }
+        let template = &config.cot.welcome_message;
+        if template.is_empty() || client.listener.kind == ListenerKind::CotSubmit || !self.first_today(&uid) {
+            return;
+        }
+        let text = template.replace("{server}", &config.server.name).replace("{version}", env!("CARGO_PKG_VERSION")).replace("{callsign}", &callsign);
+        if let Ok(chat) = notices::chat(&config.server.name, &uid, &text, clock::now_ms()) {
+            self.router.send_to(client, Made::reliable(chat));
+        }
+    }
+
+    fn first_today(&self, uid: &Arc<str>) -> bool {
+        let now = clock::now_ms();
+        let mut welcomed = self.welcomed.lock();
+        if welcomed.len() > 10_000 {
+            welcomed.retain(|_, at| now - *at < DAY_MS);
+        }
+        welcomed.insert(uid.clone(), now).is_none_or(|last| now - last >= DAY_MS)
+    }
+
+    /// Sends a chat of the server to clients known by this name; how many there were.
+    pub fn send_text(&self, name: &str, text: &str) -> usize {
+        let policy = self.router.policy();
+        let found = self.called(name);
+        for client in &found {
+            let uid = client.who().uid.clone();
+            if let Ok(chat) = notices::chat(&policy.config.server.name, &uid, text, clock::now_ms()) {
+                self.router.send_to(client, Made::reliable(chat));
+            }
+        }
+        found.len()
+    }
+
+    /// Ends the connections known by this name; how many there were.
+    pub fn kick(&self, name: &str) -> usize {
+        let found = self.called(name);
+        for client in &found {
+            client.end(Leave::Kicked);
+        }
+        found.len()
+    }
+
+    fn called(&self, name: &str) -> Vec<Arc<Client>> {
+        let roster = self.router.directory.roster();
+        roster.clients().filter(|c| !c.internal() && crate::route::why::is_called(c, name)).cloned().collect()
+    }
+}

@@ -73,4 +73,37 @@ impl Cot {
             .filter(move |c| c.name.of(&self.text) == name.as_bytes())
             .map(|c| Element::at(&self.text, c.whole))
     }
+
+    /// Does this event say who and where its sender is (RULE-24)? Atoms with callsign and endpoint, or with callsign
+    /// and takv.
+    pub fn is_sa(&self) -> bool {
+        let kind = self.kind();
+        if kind.starts_with("b-")
+            || kind.starts_with("t-")
+            || kind.starts_with("u-")
+            || self.detail("ackresponse").is_some()
+        {
+            return false;
+        }
+        let Some(contact) = self.detail("contact") else { return false };
+        let filled = |name: &str| contact.attributes().any(|(n, v)| n == name && !v.is_empty());
+        filled("callsign") && (filled("endpoint") || (kind.starts_with("a-") && self.detail("takv").is_some()))
+    }
+
+    /// State or reliable (decision 102).
+    pub fn class(&self) -> Class {
+        let moving = || self.raw(Attr::How).starts_with("m-") || self.is_sa();
+        let named = || self.details("marti").any(|m| m.children().any(|d| d.attributes().next().is_some()));
+        let state = self.kind().starts_with("a-") && moving() && self.detail("archive").is_none() && !named();
+        if state { Class::State } else { Class::Reliable }
+    }
+}
+
+/// How a queue treats an event that its receiver is too slow for (RULE-48).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// A newer one of the same uid makes it worthless: positions that move by themselves.
+    State,
+    /// Sent once: never silently dropped.
+    Reliable,
 }

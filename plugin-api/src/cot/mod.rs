@@ -16,6 +16,6 @@ pub use build::Builder;
 pub use check::{Invalid, Repairs, check};
 pub use detail::{Attributes, Element, unescape};
 pub use edit::{Splices, escape_attr, escape_text};
-pub use event::Cot;
+pub use event::{Class, Cot};
 pub use scan::{Attr, Child, Fault, PointAttr, Span, Spans, scan};
-pub use time::{Millis, TimeForm, format_time, parse_time};
+pub use time::{Millis, TimeForm, format_time, parse_time, write_time};

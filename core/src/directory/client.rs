@@ -1,0 +1,245 @@
+//! [`Client`]: one connection as everybody else sees it: who it is, what it may send and receive, its queue, its
+//! figures. State is keyed by connection, never by uid (RULE-47).
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use fts_plugin_api::cot::Millis;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
+
+use super::{GeoFilter, Groups};
+use crate::{config::CotListener, net::PeerCert, session::outbound::Outbound};
+
+/// Why a connection ended: the `reason` label of `fts_client_disconnects_total`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Leave { Eof, Reset, Idle, SlowConsumer, Stalled, Invalid, WrongProtocol, Probe, Replaced, Rejected, Kicked, Shutdown, Garbage, Tls }
+
+impl Leave {
+    /// As it stands in logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Leave::Eof => "eof",
+            Leave::Reset => "reset",
+            Leave::Idle => "idle",
+            Leave::SlowConsumer => "slow-consumer",
+            Leave::Stalled => "slow-consumer-stalled",
+            Leave::Invalid => "too-many-invalid",
+            Leave::WrongProtocol => "wrong-protocol",
+            Leave::Probe => "probe",
+            Leave::Replaced => "replaced",
+            Leave::Rejected => "duplicate-uid",
+            Leave::Kicked => "kicked",
+            Leave::Shutdown => "shutdown",
+            Leave::Garbage => "garbage",
+            Leave::Tls => "tls",
+        }
+    }
+}
+
+/// What identification bound to the connection (RULE-35). Empty until then.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)]
+pub struct Who {
+    pub uid: Arc<str>,
+    pub callsign: Arc<str>,
+    pub team: Arc<str>,
+    pub role: Arc<str>,
+    pub platform: Arc<str>,
+    /// Type of the last SA, for the disconnect notice.
+    pub kind: Arc<str>,
+    /// Further contacts of a gateway: (uid, callsign, type).
+    pub contacts: Vec<Contact>,
+    /// Last client metrics (`t-x-c-m`), attribute by attribute.
+    pub stats: Vec<(String, String)>,
+    /// Hash of what the last SA said about identity, so that an unchanged SA costs one comparison.
+    pub said: u64,
+}
+
+/// An additional contact (RULE-35).
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Contact {
+    pub uid: Arc<str>,
+    pub callsign: Arc<str>,
+    pub kind: Arc<str>,
+    pub said: u64,
+}
+
+/// Figures, for the client list and the closing log line.
+#[derive(Debug, Default)]
+#[allow(missing_docs)]
+pub struct Figures {
+    pub rx_events: AtomicU64,
+    pub rx_bytes: AtomicU64,
+    pub tx_events: AtomicU64,
+    pub tx_bytes: AtomicU64,
+    pub rejected: AtomicU64,
+    /// ms since the process began.
+    pub last_rx: AtomicU32,
+    pub last_tx: AtomicU32,
+    /// Since when the socket has accepted nothing although something waits; 0 = it does.
+    pub blocked_since: AtomicU32,
+}
+
+/// One connection.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct Client {
+    pub conn: u64,
+    pub slot: u32,
+    pub listener: Arc<CotListener>,
+    pub peer: SocketAddr,
+    pub cert: Option<PeerCert>,
+    pub tls: bool,
+    pub connected: Millis,
+    pub out: Outbound,
+    pub figures: Figures,
+    /// Written forms of the last events, for `fts why`.
+    pub wrote: Mutex<Wrote>,
+    pub proto: AtomicBool,
+    pub incognito: AtomicBool,
+    pub has_filter: AtomicBool,
+    filter: ArcSwapOption<GeoFilter>,
+    groups: ArcSwap<Groups>,
+    who: RwLock<Box<Who>>,
+    leaving: Mutex<Option<Leave>>,
+    leave: Notify,
+}
+
+/// The last events that went out, newest overwrites oldest: (low half of the event's number, ms since process begin).
+#[derive(Debug, Default)]
+pub struct Wrote {
+    ring: Vec<(u32, u32)>,
+    next: usize,
+}
+
+/// How many written events a client remembers.
+const WROTE: usize = 128;
+
+impl Wrote {
+    /// Notes one.
+    pub fn note(&mut self, id: u64, at: u32) {
+        if self.ring.len() < WROTE {
+            self.ring.push((id as u32, at));
+        } else {
+            self.ring[self.next % WROTE] = (id as u32, at);
+            self.next = (self.next + 1) % WROTE;
+        }
+    }
+
+    /// When this event was written, if it is still remembered.
+    pub fn find(&self, id: u64) -> Option<u32> {
+        self.ring.iter().find(|(i, _)| *i == id as u32).map(|(_, at)| *at)
+    }
+}
+
+/// What a new connection brings along.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct Arrival {
+    pub listener: Arc<CotListener>,
+    pub peer: SocketAddr,
+    pub cert: Option<PeerCert>,
+    pub tls: bool,
+    pub groups: Groups,
+    pub connected: Millis,
+}
+
+impl Client {
+    pub(super) fn new(conn: u64, slot: u32, arrival: Arrival) -> Self {
+        Self {
+            conn,
+            slot,
+            listener: arrival.listener,
+            peer: arrival.peer,
+            cert: arrival.cert,
+            tls: arrival.tls,
+            connected: arrival.connected,
+            out: Outbound::default(),
+            figures: Figures::default(),
+            wrote: Mutex::default(),
+            proto: AtomicBool::new(false),
+            incognito: AtomicBool::new(false),
+            has_filter: AtomicBool::new(false),
+            filter: ArcSwapOption::empty(),
+            groups: ArcSwap::from_pointee(arrival.groups),
+            who: RwLock::default(),
+            leaving: Mutex::new(None),
+            leave: Notify::new(),
+        }
+    }
+
+    /// What it may send into and receive from.
+    pub fn groups(&self) -> arc_swap::Guard<Arc<Groups>> {
+        self.groups.load()
+    }
+
+    /// Who it is; empty strings before identification.
+    pub fn who(&self) -> parking_lot::RwLockReadGuard<'_, Box<Who>> {
+        self.who.read()
+    }
+
+    pub(super) fn who_mut(&self) -> parking_lot::RwLockWriteGuard<'_, Box<Who>> {
+        self.who.write()
+    }
+
+    /// A client of the server's own (health canary): never listed, counted or shown.
+    pub fn internal(&self) -> bool {
+        self.listener.name == "canary"
+    }
+
+    /// Keeps the client's last metrics.
+    pub fn set_stats(&self, stats: Vec<(String, String)>) {
+        self.who.write().stats = stats;
+    }
+
+    /// Has an SA bound a uid to this connection?
+    pub fn identified(&self) -> bool {
+        !self.who.read().uid.is_empty()
+    }
+
+    /// The filter set by `t-x-c-f`.
+    pub fn filter(&self) -> Option<Arc<GeoFilter>> {
+        if self.has_filter.load(Relaxed) { self.filter.load_full() } else { None }
+    }
+
+    /// Sets or clears the geospatial filter of this connection.
+    pub fn set_filter(&self, filter: Option<GeoFilter>) {
+        self.has_filter.store(filter.is_some(), Relaxed);
+        self.filter.store(filter.map(Arc::new));
+    }
+
+    /// Asks the session to end for this reason; the first reason stands.
+    pub fn end(&self, why: Leave) {
+        self.leaving.lock().get_or_insert(why);
+        self.leave.notify_waiters();
+        self.leave.notify_one();
+        self.out.nudge();
+    }
+
+    /// Why the session was asked to end.
+    pub fn ending(&self) -> Option<Leave> {
+        *self.leaving.lock()
+    }
+
+    /// Returns when somebody called [`Self::end`].
+    pub async fn ended(&self) -> Leave {
+        loop {
+            let asked = self.leave.notified();
+            if let Some(why) = self.ending() {
+                // The other waiter of this session wants to hear it, too.
+                self.leave.notify_one();
+                return why;
+            }
+            asked.await;
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Step 2, address: `<marti><dest …/></marti>` becomes receivers (cot.md 5.2), and events that name nobody are addressed
+//! by their content where a rule says so (5.5, 6.3).
+//!
+//! Per `dest` the first known attribute decides; several `dest` add up. One recognised `dest` is enough that the event
+//! never is a broadcast, whoever it finds (RULE-51).
+
+use std::{collections::HashMap, sync::Arc};
+
+use fts_plugin_api::cot::{Cot, Element, Millis};
+use parking_lot::Mutex;
+
+use super::{Reason, Resolved, Router, Source, chat};
+use crate::directory::{Bits, Client, Found};
+
+/// What ATAK's network library writes for "to the server only".
+const SERVER_ONLY: &str = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
+/// Who an event is for, before groups and filters.
+#[derive(Clone, Debug, Default)]
+pub struct Address {
+    /// No recognised destination: everyone in reach.
+    pub broadcast: bool,
+    /// Named receivers (uid, callsign, chat members).
+    pub clients: Found,
+    /// Slots of bound destinations: membership decides, not groups (RULE-56).
+    pub bound: Vec<Arc<Bits>>,
+    /// Broadcast restricted to these groups of the sender.
+    pub groups: Bits,
+    /// Some destination was of a kind plugins bind.
+    pub mission: bool,
+    /// The sender itself was named: that finds nobody and is no failure (RULE-53).
+    pub own: bool,
+    /// For the server only: consumed.
+    pub consumed: bool,
+    /// Destinations as people read them, for `fts why` and `tail-cot`.
+    pub said: String,
+}
+
+impl Address {
+    /// Everyone in reach.
+    pub fn everyone() -> Self {
+        Self { broadcast: true, ..Self::default() }
+    }
+
+    /// These clients only.
+    pub fn of(clients: Found, said: impl Into<String>) -> Self {
+        Self { clients, said: said.into(), ..Self::default() }
+    }
+
+    pub(super) fn add(&mut self, found: Found, own: u64) {
+        for client in found {
+            if client.conn == own {
+                self.own = true;
+            } else if !self.clients.iter().any(|c| c.conn == client.conn) {
+                self.clients.push(client);
+            }
+        }
+    }
+
+    fn say(&mut self, kind: &str, name: &str) {
+        if !self.said.is_empty() {
+            self.said.push_str(", ");
+        }
+        self.said.push_str(kind);
+        self.said.push(' ');
+        self.said.push_str(name);
+    }
+}
+
+impl Router {
+    /// Who an event of this source is for.
+    pub(super) fn address(&self, cot: &Cot, source: &Source<'_>) -> Address {
+        let mut address = Address::default();
+        let mut recognised = false;
+        let mut all_streaming = false;
+        for marti in cot.details("marti") {
+            for dest in marti.children().filter(|e| e.name() == "dest") {
+                match self.dest(&dest, source, &mut address) {
+                    Dest::Unknown => {}
+                    Dest::AllStreaming => all_streaming = true,
+                    Dest::Known => recognised = true,
+                }
+            }
+        }
+        // The legacy room name empties the callsign list; uid, group and bound destinations beside it still count.
+        if all_streaming && address.bound.is_empty() && !address.mission && address.groups.is_empty() {
+            return Address::everyone();
+        }
+        if recognised || all_streaming {
+            return address;
+        }
+        self.by_content(cot, source).unwrap_or_else(Address::everyone)
+    }
+
+    fn dest(&self, dest: &Element<'_>, source: &Source<'_>, address: &mut Address) -> Dest {
+        let own = source.own_conn();
+        if let Some(callsign) = dest.attr("callsign") {
+            match &*callsign {
+                "All Streaming" => return Dest::AllStreaming,
+                SERVER_ONLY => address.consumed = true,
+                name => address.add(self.directory.index().callsign(name), own),
+            }
+            address.say("callsign", &callsign);
+        } else if let Some(endpoint) = dest.attr("publish") {
+            address.say("publish", &endpoint);
+            Reason::NoReceiver.count(1);
+        } else if let Some(uid) = dest.attr("uid") {
+            address.add(self.directory.index().uid(&uid), own);
+            if source.client().is_some_and(|c| *c.who().uid == *uid) {
+                address.own = true;
+            }
+            address.say("uid", &uid);
+        } else if let Some(mission) = dest.attr("mission") {
+            self.bound("mission", &mission, source, address);
+        } else if let Some(guid) = dest.attr("mission-guid") {
+            self.bound("mission-guid", &guid, source, address);
+        } else if let Some(group) = dest.attr("group") {
+            match self.directory.groups.find(&group).filter(|bit| source.send_groups().contains(*bit)) {
+                Some(bit) => address.groups.insert(bit),
+                None => Reason::NoReach.count(1),
+            }
+            address.say("group", &group);
+        } else if let Some((kind, name)) = dest.attributes().find(|(kind, _)| self.destinations.get(kind).is_some()) {
+            let name = fts_plugin_api::cot::unescape(name);
+            self.bound(kind, &name, source, address);
+        } else {
+            return Dest::Unknown;
+        }
+        Dest::Known
+    }
+
+    fn bound(&self, kind: &str, name: &str, source: &Source<'_>, address: &mut Address) {
+        address.mission = true;
+        address.say(kind, name);
+        match self.destinations.get(kind).map(|b| b.resolve(name, source)) {
+            Some(Resolved::Audience(slots)) => address.bound.push(slots),
+            Some(Resolved::NotWriter) => Reason::NotWriter.count(1),
+            Some(Resolved::Unknown) => Reason::NoReceiver.count(1),
+            None => Reason::UnboundDest.count(1),
+        }
+    }
+
+    fn by_content(&self, cot: &Cot, source: &Source<'_>) -> Option<Address> {
+        let kind = cot.kind();
+        if kind.starts_with("b-t-f") {
+            return chat::address(self, cot, source);
+        }
+        if kind == "b-f-t-a" {
+            let ack = cot.detail("ackresponse")?.attr("uid")?;
+            let asker = self.acks.find(&ack)?;
+            let mut address = Address::of(Found::new(), format!("the sender of request {ack}"));
+            address.add(Found::from_iter([asker]), source.own_conn());
+            return Some(address);
+        }
+        None
+    }
+
+    /// Remembers who asked for an acknowledgement (5.5).
+    pub(super) fn note_ack_request(&self, cot: &Cot, source: &Source<'_>, now: Millis) {
+        if cot.kind() == "b-f-t-r"
+            && let Some(client) = source.client()
+            && let Some(uid) = cot.detail("ackrequest").and_then(|a| a.attr("uid"))
+        {
+            self.acks.note(&uid, client, now);
+        }
+    }
+}
+
+enum Dest {
+    Known,
+    AllStreaming,
+    Unknown,
+}
+
+/// Requests whose acknowledgement may come back without an address: remembered for an hour.
+#[derive(Default)]
+pub struct Acks {
+    asked: Mutex<HashMap<String, (Arc<Client>, Millis)>>,
+}
+
+const ACK_MS: i64 = 3_600_000;
+const ACKS_MOST: usize = 10_000;
+
+impl Acks {
+    fn note(&self, uid: &str, client: &Arc<Client>, now: Millis) {
+        let mut asked = self.asked.lock();
+        if asked.len() < ACKS_MOST {
+            asked.insert(uid.to_owned(), (client.clone(), now));
+        }
+    }
+
+    fn find(&self, uid: &str) -> Option<Arc<Client>> {
+        self.asked.lock().get(uid).map(|(c, _)| c.clone())
+    }
+
+    pub(super) fn sweep(&self, now: Millis) {
+        self.asked.lock().retain(|_, (c, at)| now - *at < ACK_MS && c.ending().is_none());
+    }
+}

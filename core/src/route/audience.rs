@@ -1,0 +1,56 @@
+//! Step 3, audience: from an address to the slots or clients that may have the event: groups (RULE-56, 78), never the
+//! connection it came from (RULE-52, 58), per-receiver filters for broadcasts (9.4).
+
+use std::sync::Arc;
+
+use fts_plugin_api::cot::Cot;
+
+use super::{Address, Reason, Source};
+use crate::directory::{Bits, Client, Found, Place, Roster};
+
+/// Who gets it.
+#[derive(Clone, Debug)]
+pub enum Audience {
+    /// Everyone in reach of the sender; the same set for all broadcasts of a batch.
+    Reach(Arc<Bits>),
+    /// These.
+    Clients(Found),
+}
+
+/// Works one address out on this roster. Counts receivers that groups keep away.
+pub(super) fn audience(address: &Address, source: &Source<'_>, roster: &Roster) -> Audience {
+    let send = source.send_groups();
+    if address.broadcast {
+        return Audience::Reach(roster.reach(&send));
+    }
+    let own = source.own_conn();
+    let mut clients = Found::new();
+    for client in &address.clients {
+        if send.meets(&client.groups().receive) {
+            push(&mut clients, client);
+        } else {
+            Reason::NoReach.count(1);
+        }
+    }
+    let mut slots: Vec<Arc<Bits>> = address.bound.clone();
+    if !address.groups.is_empty() {
+        slots.push(roster.reach(&address.groups));
+    }
+    for slot in slots.iter().flat_map(|bits| bits.iter()) {
+        if let Some(client) = roster.client(slot).filter(|c| c.conn != own) {
+            push(&mut clients, client);
+        }
+    }
+    Audience::Clients(clients)
+}
+
+fn push(clients: &mut Found, client: &Arc<Client>) {
+    if !clients.iter().any(|c| c.conn == client.conn) {
+        clients.push(client.clone());
+    }
+}
+
+/// May this receiver have the broadcast by its own filter?
+pub(super) fn passes(client: &Client, cot: &Cot) -> bool {
+    client.filter().is_none_or(|filter| filter.passes(&Place::of(cot)))
+}

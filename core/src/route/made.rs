@@ -1,0 +1,69 @@
+//! [`Made`]: events the server makes itself: goodbyes, welcome chat, chat failures, texts from the console. They take
+//! the same queues as everything else; those addressed to one client pass no groups because the server speaks.
+
+use std::sync::Arc;
+
+use fts_plugin_api::cot::{Class, Cot};
+
+use super::{Address, Batch, Router, Source, why::Decision};
+use crate::{
+    directory::{Bits, Client},
+    observe::clock,
+    wire::{Event, Head},
+};
+
+/// Text of one event made by the server.
+#[derive(Clone, Debug)]
+pub struct Made {
+    text: Vec<u8>,
+}
+
+impl Made {
+    /// An event that is never silently dropped.
+    pub fn reliable(text: Vec<u8>) -> Self {
+        Self { text }
+    }
+
+    /// As a control event: not numbered, so it is in no record.
+    pub fn control(self) -> Arc<Event> {
+        self.event(0)
+    }
+
+    fn event(self, id: u64) -> Arc<Event> {
+        let head = Head { id, received: clock::now_ms(), class: Class::Reliable, replaceable: false, uid_hash: 0 };
+        Arc::new(Event::whole(head, self.text))
+    }
+}
+
+impl Router {
+    /// Queues an event for one client.
+    pub fn send_to(&self, client: &Arc<Client>, made: Made) {
+        let event = made.event(self.next_id());
+        let policy = self.policy();
+        client.out.push(&[event.clone()], clock::tick(), &policy.marks, |event, lost| self.lost(client, event, lost));
+        if let Ok(cot) = Cot::parse(event.xml().to_vec()) {
+            self.why.made(&event, &cot, Decision::Directed(format!("conn {}", client.conn)), std::slice::from_ref(client));
+        }
+    }
+
+    /// A control event for one client, ahead of everything queued (RULE-41). Not recorded anywhere.
+    /// With `switch` the stream is protobuf behind it.
+    pub fn send_control(&self, client: &Arc<Client>, text: Vec<u8>, switch: bool) {
+        client.out.push_control(Made::reliable(text).control(), clock::tick(), switch);
+    }
+
+    /// Sends an event of the server into these groups; `except` is the connection it is about. The event is checked
+    /// and tagged like any other.
+    pub fn broadcast(&self, text: &[u8], send: &Bits, except: u64) {
+        let Ok(spans) = fts_plugin_api::cot::scan(text) else { return };
+        let mut batch = Batch::new(self, Source::Server { send, except }, text.len());
+        if batch.admit(text, &spans).is_ok() {
+            batch.finish();
+        }
+    }
+
+    /// The address of everyone, for callers outside of routing.
+    pub fn everyone() -> Address {
+        Address::everyone()
+    }
+}

@@ -1,0 +1,85 @@
+//! Events from UDP and multicast (RULE-16): one per datagram, XML or mesh protobuf, no connection, no answer. Over the
+//! listener's rate datagrams are dropped and counted (RULE-74).
+
+use std::{net::SocketAddr, sync::Arc};
+
+use fts_plugin_api::cot::{Attr, scan};
+
+use super::{bucket::Bucket, control};
+use crate::{
+    config::CotListener,
+    directory::Bits,
+    observe::{clock, meters::meters},
+    route::{Batch, Reason, Router, Source},
+    wire::{Cutter, Frame, proto},
+};
+
+/// What one UDP listener remembers.
+pub struct Datagrams {
+    router: Arc<Router>,
+    listener: Arc<CotListener>,
+    send: Bits,
+    bucket: parking_lot::Mutex<Bucket>,
+}
+
+impl Datagrams {
+    /// For this listener; events go into its `default_groups`.
+    pub fn new(router: Arc<Router>, listener: Arc<CotListener>) -> Self {
+        let send = router.directory.groups.both(&listener.default_groups).send;
+        let policy = router.policy();
+        let limits = &policy.config.stream.limits;
+        let bucket = Bucket::new(limits.read_events_per_s, limits.read_bytes_per_s, clock::tick());
+        Self { router, listener, send, bucket: parking_lot::Mutex::new(bucket) }
+    }
+
+    /// Takes one datagram in.
+    pub fn take(&self, data: &[u8], peer: SocketAddr) {
+        if !self.bucket.lock().pay(1, data.len(), clock::tick()).is_zero() {
+            Reason::Rate.count(1);
+            return;
+        }
+        let refused = match data.first() {
+            Some(0xBF) => self.mesh(data, peer),
+            Some(b'<') => self.xml(data, peer),
+            _ => Err(Reason::Garbage),
+        };
+        if let Err(reason) = refused {
+            reason.count(1);
+            tracing::debug!(event = "cot.rejected", %peer, listener = %self.listener.name, reason = reason.name(), "datagram dropped");
+        }
+    }
+
+    fn mesh(&self, data: &[u8], peer: SocketAddr) -> Result<(), Reason> {
+        let payload = proto::mesh_payload(data).ok_or(Reason::Proto)?;
+        let Some(text) = proto::decode_to_xml(payload, clock::now_ms()).map_err(|_| Reason::Proto)? else { return Ok(()) };
+        meters().received_proto.increment(1);
+        self.route(&text, peer)
+    }
+
+    fn xml(&self, data: &[u8], peer: SocketAddr) -> Result<(), Reason> {
+        let mut cutter = Cutter::new(data.len().max(65_536), false);
+        let (used, frame) = cutter.next(data);
+        match frame {
+            Some(Frame::Event { text, .. }) if data[used..].iter().all(u8::is_ascii_whitespace) => {
+                meters().received_xml.increment(1);
+                self.route(text, peer)
+            }
+            Some(Frame::Rejected { reason, .. }) => Err(reason.into()),
+            _ => Err(Reason::Xml),
+        }
+    }
+
+    fn route(&self, text: &[u8], peer: SocketAddr) -> Result<(), Reason> {
+        let spans = scan(text).map_err(|_| Reason::Xml)?;
+        if control::is_control(spans.attrs[Attr::Type as usize].of(text)) {
+            return Ok(());
+        }
+        let source = Source::Datagram { listener: &self.listener, peer, send: &self.send };
+        let mut batch = Batch::new(&self.router, source, text.len());
+        // A refusal is counted where it happens.
+        if batch.admit(text, &spans).is_ok() {
+            batch.finish();
+        }
+        Ok(())
+    }
+}

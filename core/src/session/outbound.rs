@@ -1,0 +1,364 @@
+//! [`Outbound`]: the queue of one client (RULE-48, fanout.md 2.4 and 2.5).
+//!
+//! The sender's task pushes, the client's writer takes; a push never waits and never writes. Control events go ahead of
+//! everything. Over the soft mark a newer state event replaces the older one of its uid in place; over the state mark
+//! the oldest state events go; reliable events are never dropped: over their limit the connection is closed. Bytes are
+//! counted as XML length whatever the form that leaves. A closed queue refuses everything.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use fts_plugin_api::cot::Class;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::wire::Event;
+
+/// The marks of `[stream.limits]`, shared by all queues and exchanged at reload.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct Marks {
+    pub soft_items: usize,
+    pub soft_bytes: usize,
+    pub state_bytes: usize,
+    pub state_age: Duration,
+    pub reliable_bytes: usize,
+}
+
+/// One queued event.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// The event; its form is chosen when it is written.
+    pub event: Arc<Event>,
+    /// When it was queued, ms since the process began.
+    pub at: u32,
+    /// After this one the stream is protobuf (the answer to a negotiation, decision 104).
+    pub switch: bool,
+}
+
+/// What a push did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pushed {
+    /// Events that are in the queue now because of it.
+    pub queued: u32,
+    /// Events refused because the queue is closed.
+    pub refused: u32,
+    /// The queue went over its soft mark with this push.
+    pub slow: bool,
+    /// More reliable bytes than the limit: the caller closes the connection.
+    pub overflow: bool,
+}
+
+/// An event that left the queue without being written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// Replaced by a newer state of the same uid.
+    Conflated,
+    /// Dropped as one of the oldest state events.
+    Overflow,
+}
+
+/// Figures of one queue for the client list.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(missing_docs)]
+pub struct Depth {
+    pub items: usize,
+    pub bytes: usize,
+    pub oldest_at: Option<u32>,
+    pub coalesced: u64,
+    pub dropped_state: u64,
+    pub slow: bool,
+}
+
+/// The queue of one client.
+#[derive(Debug)]
+pub struct Outbound {
+    queue: Mutex<Queue>,
+    wake: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    control: VecDeque<Item>,
+    items: VecDeque<Item>,
+    /// Number of the first item in `items` since the queue began: index entries stay valid while items leave.
+    first: u64,
+    bytes: usize,
+    state_bytes: usize,
+    /// uid hash -> number of the newest replaceable item of that uid; present only over the soft mark.
+    index: Option<HashMap<u64, u64>>,
+    /// Everything up to this place of the presence order comes with the replay (RULE-37).
+    replay_to: u64,
+    /// Not before this time are the ages looked at again: old reliable events may stay in front.
+    age_again: u32,
+    /// The writer waits for a wake-up.
+    idle: bool,
+    closed: bool,
+    coalesced: u64,
+    dropped_state: u64,
+}
+
+impl Default for Outbound {
+    fn default() -> Self {
+        Self { queue: Mutex::new(Queue { idle: true, ..Queue::default() }), wake: Notify::new() }
+    }
+}
+
+impl Outbound {
+    /// Queues events in order. `lost` hears of every event that had to go for it.
+    pub fn push(&self, events: &[Arc<Event>], at: u32, marks: &Marks, mut lost: impl FnMut(&Event, Lost)) -> Pushed {
+        let mut done = Pushed::default();
+        let wake = {
+            let mut queue = self.queue.lock();
+            if queue.closed {
+                done.refused = events.len() as u32;
+                return done;
+            }
+            for event in events {
+                // What the newcomer's replay brings anyway is not sent twice (RULE-37).
+                if (1..=queue.replay_to).contains(&event.presence()) {
+                    continue;
+                }
+                done.queued += 1;
+                if queue.index.is_none() {
+                    queue.append(event.clone(), at);
+                    if queue.items.len() > marks.soft_items || queue.bytes > marks.soft_bytes {
+                        queue.go_slow(&mut lost);
+                        done.slow = true;
+                    }
+                } else {
+                    queue.replace_or_append(event.compact(), at, &mut lost);
+                }
+            }
+            if queue.index.is_some() {
+                queue.shed(at, marks, &mut lost);
+                done.overflow = queue.bytes - queue.state_bytes > marks.reliable_bytes;
+            }
+            std::mem::replace(&mut queue.idle, false)
+        };
+        if wake {
+            self.wake.notify_one();
+        }
+        done
+    }
+
+    /// Runs `subscribe` while no push gets in, then leaves out live what the replay up to the returned place brings.
+    pub fn hold(&self, subscribe: impl FnOnce() -> u64) {
+        let mut queue = self.queue.lock();
+        queue.replay_to = subscribe();
+    }
+
+    /// The place up to which the replay goes.
+    pub fn replay_to(&self) -> u64 {
+        self.queue.lock().replay_to
+    }
+
+    /// Queues a control event ahead of everything else (RULE-41).
+    pub fn push_control(&self, event: Arc<Event>, at: u32, switch: bool) {
+        let wake = {
+            let mut queue = self.queue.lock();
+            if queue.closed {
+                return;
+            }
+            queue.control.push_back(Item { event, at, switch });
+            std::mem::replace(&mut queue.idle, false)
+        };
+        if wake {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Moves what waits into `out`: at most `max_items` and about `max_bytes`. False = nothing was there and the next
+    /// push will wake whoever is in [`Self::wait`].
+    pub fn take(&self, out: &mut Vec<Item>, max_items: usize, max_bytes: usize) -> bool {
+        let mut queue = self.queue.lock();
+        if queue.control.is_empty() && queue.items.is_empty() {
+            queue.idle = true;
+            return false;
+        }
+        out.extend(queue.control.drain(..));
+        let mut bytes = 0;
+        while out.len() < max_items && bytes < max_bytes {
+            let Some(item) = queue.items.pop_front() else { break };
+            queue.first += 1;
+            bytes += item.event.len();
+            queue.forget(&item.event);
+            out.push(item);
+        }
+        if queue.items.is_empty() {
+            queue.index = None;
+            // A queue that once held a storm gives its memory back.
+            if queue.items.capacity() > 64 {
+                queue.items = VecDeque::new();
+            }
+        }
+        true
+    }
+
+    /// Waits for the next wake-up: a push into an empty queue, [`Self::close`] or [`Self::nudge`].
+    pub async fn wait(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Wakes the writer without an event (shutdown, replay).
+    pub fn nudge(&self) {
+        self.wake.notify_one();
+    }
+
+    /// From now on nothing is taken in; what waits can still be written. Returns what waits.
+    pub fn close(&self) -> usize {
+        let mut queue = self.queue.lock();
+        queue.closed = true;
+        let left = queue.items.len();
+        drop(queue);
+        self.wake.notify_one();
+        left
+    }
+
+    /// Throws everything away and closes with this as the last word (the `TEST` probe).
+    pub fn last_word(&self, event: Arc<Event>, at: u32) {
+        let mut queue = self.queue.lock();
+        *queue = Queue { closed: true, ..Queue::default() };
+        queue.control.push_back(Item { event, at, switch: false });
+        drop(queue);
+        self.wake.notify_one();
+    }
+
+    /// Was it closed?
+    pub fn is_closed(&self) -> bool {
+        self.queue.lock().closed
+    }
+
+    /// Is nothing waiting?
+    pub fn is_empty(&self) -> bool {
+        let queue = self.queue.lock();
+        queue.items.is_empty() && queue.control.is_empty()
+    }
+
+    /// Is this event waiting?
+    pub fn holds(&self, id: u64) -> bool {
+        self.queue.lock().items.iter().any(|i| i.event.head.id == id)
+    }
+
+    /// Figures for the client list.
+    pub fn depth(&self) -> Depth {
+        let queue = self.queue.lock();
+        Depth {
+            items: queue.items.len() + queue.control.len(),
+            bytes: queue.bytes,
+            oldest_at: queue.items.front().map(|i| i.at),
+            coalesced: queue.coalesced,
+            dropped_state: queue.dropped_state,
+            slow: queue.index.is_some(),
+        }
+    }
+
+    /// Drops state events that are older than the age mark (called by the sweep, so that a silent room ages too).
+    pub fn age(&self, now: u32, marks: &Marks, mut lost: impl FnMut(&Event, Lost)) {
+        let mut queue = self.queue.lock();
+        if queue.items.front().is_some_and(|i| now.wrapping_sub(i.at) > marks.state_age.as_millis() as u32) {
+            queue.go_slow(&mut lost);
+            queue.shed(now, marks, &mut lost);
+        }
+    }
+}
+
+impl Queue {
+    fn append(&mut self, event: Arc<Event>, at: u32) {
+        self.bytes += event.len();
+        if event.head.class == Class::State {
+            self.state_bytes += event.len();
+        }
+        self.items.push_back(Item { event, at, switch: false });
+    }
+
+    fn forget(&mut self, event: &Event) {
+        self.bytes -= event.len();
+        if event.head.class == Class::State {
+            self.state_bytes -= event.len();
+        }
+    }
+
+    /// Builds the uid index; older replaceable events of a uid give way at once, and everything kept is compact.
+    fn go_slow(&mut self, lost: &mut impl FnMut(&Event, Lost)) {
+        if self.index.is_some() {
+            return;
+        }
+        self.index = Some(HashMap::with_capacity(self.items.len()));
+        let waiting = std::mem::take(&mut self.items);
+        (self.bytes, self.state_bytes) = (0, 0);
+        for item in waiting {
+            self.replace_or_append(item.event.compact(), item.at, lost);
+        }
+    }
+
+    fn replace_or_append(&mut self, event: Arc<Event>, at: u32, lost: &mut impl FnMut(&Event, Lost)) {
+        let replaceable = event.head.class == Class::State || event.head.replaceable;
+        let next = self.first + self.items.len() as u64;
+        if replaceable && let Some(index) = &mut self.index {
+            if index.len() > 2 * self.items.len() + 64 {
+                index.retain(|_, n| *n >= self.first);
+            }
+            let older = index.insert(event.head.uid_hash, next).filter(|n| *n >= self.first);
+            if let Some(number) = older
+                && let Some(item) = self.items.get_mut((number - self.first) as usize)
+            {
+                // The newer one takes the older one's place in line (RULE-50) and its age.
+                index.insert(event.head.uid_hash, number);
+                let old = std::mem::replace(&mut item.event, event.clone());
+                lost(&old, Lost::Conflated);
+                self.coalesced += 1;
+                self.forget(&old);
+                self.bytes += event.len();
+                if event.head.class == Class::State {
+                    self.state_bytes += event.len();
+                }
+                return;
+            }
+        }
+        self.append(event, at);
+    }
+
+    /// Drops the oldest state events while there are too many bytes of them or they are too old.
+    fn shed(&mut self, now: u32, marks: &Marks, lost: &mut impl FnMut(&Event, Lost)) {
+        let too_old = |i: &Item| now.wrapping_sub(i.at) > marks.state_age.as_millis() as u32;
+        let aged = now >= self.age_again && self.items.front().is_some_and(too_old);
+        if self.state_bytes <= marks.state_bytes && !aged {
+            return;
+        }
+        self.age_again = now + 1_000;
+        // Down to seven eighths, so that the walk is paid once per eighth and not once per event.
+        let target = marks.state_bytes - marks.state_bytes / 8;
+        let mut kept = VecDeque::with_capacity(self.items.len());
+        let mut state_left = self.state_bytes;
+        for item in std::mem::take(&mut self.items) {
+            let drop = item.event.head.class == Class::State && (state_left > target || too_old(&item));
+            if drop {
+                state_left -= item.event.len();
+                self.dropped_state += 1;
+                lost(&item.event, Lost::Overflow);
+            } else {
+                kept.push_back(item);
+            }
+        }
+        self.bytes -= self.state_bytes - state_left;
+        self.state_bytes = state_left;
+        self.items = kept;
+        // Places have moved: number them anew.
+        let first = self.first;
+        let numbered = self.items.iter().enumerate();
+        self.index = Some(
+            numbered
+                .filter(|(_, i)| i.event.head.class == Class::State || i.event.head.replaceable)
+                .map(|(n, i)| (i.event.head.uid_hash, first + n as u64))
+                .collect(),
+        );
+    }
+}
+
+#[cfg(test)]
+#[path = "outbound_tests.rs"]
+mod tests;

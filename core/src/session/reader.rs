@@ -1,0 +1,289 @@
+//! One client's reader: bytes from the socket become a batch of events and are routed before the next read.
+//!
+//! Each thread reads into one shared buffer of 64 KiB; a connection keeps only the bytes of an unfinished frame, so an
+//! idle client costs none. Order in one read: first bytes (probe, wrong protocol), cut, control types at once (the
+//! batch so far leaves first), the rest admitted and finished together. Over the read limit the next read waits; an
+//! unfinished frame is given up after 10 s. What must not happen: an event costs anything but itself.
+
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    io,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::{Poll, ready},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use fts_plugin_api::cot::{Attr, Cot, Millis, Spans, Splices, check, scan};
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    sync::Notify,
+};
+
+use super::{
+    bucket::Bucket,
+    control::{self, After, Pongs},
+};
+use crate::{
+    directory::{Client, Leave},
+    net::{self, ReadHalf},
+    observe::{clock, meters::meters},
+    route::{Batch, Made, Reason, Router, Source},
+    wire::{Cutter, Frame, proto},
+};
+
+const READ: usize = 64 * 1024;
+/// An unfinished frame older than this is given up (RULE-4b).
+const UNFINISHED: Duration = Duration::from_secs(10);
+/// Garbage between protobuf frames that ends a connection (RULE-25).
+const GARBAGE: usize = 64 * 1024;
+
+thread_local! {
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into_boxed_slice());
+}
+
+/// See the file's head.
+pub struct Reader {
+    /// Whose.
+    pub client: Arc<Client>,
+    /// Where events go.
+    pub router: Arc<Router>,
+    /// The socket.
+    pub from: ReadHalf,
+    /// Called at identification (welcome, log).
+    pub sessions: Arc<super::Sessions>,
+    pub(super) cutter: Cutter,
+    pub(super) bucket: Bucket,
+    pub(super) first_byte: Option<Arc<Notify>>,
+    pub(super) state: State,
+}
+
+/// What a reader remembers between reads.
+#[derive(Default)]
+pub(super) struct State {
+    rest: Vec<u8>,
+    seen: usize,
+    pongs: Pongs,
+    invalid: (Millis, u32),
+    unfinished_since: Option<Instant>,
+    events: u32,
+}
+
+impl Reader {
+    /// Reads until the stream ends or must end.
+    pub async fn run(mut self) -> Leave {
+        loop {
+            let read = match self.state.unfinished_since {
+                None => self.read().await,
+                Some(since) => match tokio::time::timeout_at((since + UNFINISHED).into(), self.read()).await {
+                    Ok(read) => read,
+                    Err(_) => {
+                        if let Err(why) = self.give_up() {
+                            return why;
+                        }
+                        continue;
+                    }
+                },
+            };
+            match read {
+                Ok(Ok(0)) => return Leave::Eof,
+                Ok(Ok(n)) => {
+                    let pause = self.bucket.pay(std::mem::take(&mut self.state.events), n, clock::tick());
+                    if !pause.is_zero() {
+                        tokio::time::sleep(pause).await;
+                    }
+                }
+                Ok(Err(why)) => return why,
+                Err(error) => {
+                    tracing::debug!(conn = self.client.conn, %error, "read failed");
+                    return if error.kind() == io::ErrorKind::UnexpectedEof { Leave::Eof } else { Leave::Reset };
+                }
+            }
+        }
+    }
+
+    /// One read and everything that follows from it. The inner result is why the connection must end.
+    async fn read(&mut self) -> io::Result<Result<usize, Leave>> {
+        poll_fn(|cx| {
+            SCRATCH.with_borrow_mut(|scratch| {
+                let mut buf = ReadBuf::new(scratch);
+                ready!(Pin::new(&mut self.from).poll_read(cx, &mut buf))?;
+                let data = buf.filled();
+                Poll::Ready(Ok(self.consume(data).map(|()| data.len())))
+            })
+        })
+        .await
+    }
+
+    fn consume(&mut self, data: &[u8]) -> Result<(), Leave> {
+        let figures = &self.client.figures;
+        figures.rx_bytes.fetch_add(data.len() as u64, Relaxed);
+        figures.last_rx.store(clock::tick(), Relaxed);
+        let looked = self.look_at_first(data);
+        if let Some(first) = self.first_byte.take() {
+            first.notify_one();
+        }
+        looked?;
+        let mut rest = std::mem::take(&mut self.state.rest);
+        let result = if rest.is_empty() {
+            self.cut(data)
+        } else {
+            rest.extend_from_slice(data);
+            self.cut(&rest)
+        };
+        let input = if rest.is_empty() { data } else { &rest };
+        let used = result?;
+        if used < input.len() {
+            if rest.is_empty() {
+                self.state.rest = input[used..].to_vec();
+            } else {
+                rest.drain(..used);
+                self.state.rest = rest;
+            }
+        }
+        self.state.seen = self.state.seen.saturating_add(data.len());
+        let waits = self.cutter.unfinished();
+        self.state.unfinished_since = waits.then(|| self.state.unfinished_since.unwrap_or_else(Instant::now));
+        Ok(())
+    }
+
+    /// The first bytes tell a probe and clients that came to the wrong port.
+    fn look_at_first(&mut self, data: &[u8]) -> Result<(), Leave> {
+        if self.state.seen > 0 {
+            return Ok(());
+        }
+        if self.router.policy().config.compat.legacy_test_probe && self.state.seen == 0 && data.starts_with(b"TEST") {
+            self.client.out.last_word(Made::reliable(b"success".to_vec()).control(), clock::tick());
+            return Err(Leave::Probe);
+        }
+        if let Some(wrong) = net::sniff(data) {
+            wrong.report(&self.client.listener, self.client.peer);
+            return Err(Leave::WrongProtocol);
+        }
+        Ok(())
+    }
+
+    /// Cuts and routes what is complete; how many bytes were used.
+    fn cut(&mut self, input: &[u8]) -> Result<usize, Leave> {
+        let (router, client) = (self.router.clone(), self.client.clone());
+        let mut batch = Batch::new(&router, Source::Client(&client), input.len());
+        let mut used = 0;
+        loop {
+            let (n, frame) = self.cutter.next(&input[used..]);
+            used += n;
+            let Some(frame) = frame else { break };
+            self.frame(&mut batch, frame)?;
+            if batch.is_full() {
+                self.finish(&mut batch)?;
+            }
+        }
+        self.finish(&mut batch)?;
+        Ok(used)
+    }
+
+    fn give_up(&mut self) -> Result<(), Leave> {
+        self.state.unfinished_since = None;
+        let rest = std::mem::take(&mut self.state.rest);
+        let (router, client) = (self.router.clone(), self.client.clone());
+        let mut batch = Batch::new(&router, Source::Client(&client), rest.len());
+        let (mut used, frame) = self.cutter.give_up(&rest);
+        if let Some(frame) = frame {
+            self.frame(&mut batch, frame)?;
+        }
+        self.finish(&mut batch)?;
+        used += self.cut(rest.get(used..).unwrap_or(&[]))?;
+        self.state.rest = rest.get(used..).unwrap_or(&[]).to_vec();
+        if self.cutter.unfinished() {
+            self.state.unfinished_since = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self, batch: &mut Batch<'_>, frame: Frame<'_>) -> Result<(), Leave> {
+        match frame {
+            Frame::Event { text, spans } => {
+                meters().received_xml.increment(1);
+                self.event(batch, text, &spans)
+            }
+            Frame::Message(payload) => {
+                meters().received_proto.increment(1);
+                self.message(batch, payload)
+            }
+            // Listeners that look at `<auth>` come with users; until then identity is the certificate (RULE-14).
+            Frame::Auth(_) => Ok(()),
+            Frame::Rejected { reason, head, detail } => {
+                let reason = Reason::from(reason);
+                reason.count(1);
+                self.client.figures.rejected.fetch_add(1, Relaxed);
+                tracing::debug!(event = "cot.rejected", conn = self.client.conn, reason = reason.name(), detail, head = %String::from_utf8_lossy(head), "bytes given up");
+                if self.cutter.garbage_bytes() > GARBAGE {
+                    return Err(Leave::Garbage);
+                }
+                if reason == Reason::Garbage { Ok(()) } else { self.invalid() }
+            }
+        }
+    }
+
+    fn event(&mut self, batch: &mut Batch<'_>, text: &[u8], spans: &Spans) -> Result<(), Leave> {
+        self.state.events += 1;
+        self.client.figures.rx_events.fetch_add(1, Relaxed);
+        if !control::is_control(spans.attrs[Attr::Type as usize].of(text)) {
+            let _ = batch.admit(text, spans);
+            return Ok(());
+        }
+        // What came before goes out before: a filter or a switch must not reach back.
+        self.finish(batch)?;
+        let cot = Cot::from_parts(Bytes::copy_from_slice(text), spans.clone());
+        if control::handle(&self.router, &self.client, &cot, &mut self.state.pongs, batch.now()) == After::Protobuf {
+            self.cutter.switch_to_proto();
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, batch: &mut Batch<'_>, payload: &[u8]) -> Result<(), Leave> {
+        let text = match proto::decode_to_xml(payload, batch.now()) {
+            Ok(Some(text)) => text,
+            Ok(None) => return Ok(()),
+            Err(fault) => return self.refuse(Reason::Proto, &fault),
+        };
+        match scan(&text) {
+            Ok(spans) => match check(&text, &spans, batch.now(), &mut Splices::new()) {
+                Ok(_) => self.event(batch, &text, &spans),
+                Err(fault) => self.refuse(Reason::Schema, &fault),
+            },
+            Err(fault) => self.refuse(Reason::Proto, &fault),
+        }
+    }
+
+    fn refuse(&mut self, reason: Reason, fault: &dyn std::fmt::Display) -> Result<(), Leave> {
+        reason.count(1);
+        self.client.figures.rejected.fetch_add(1, Relaxed);
+        tracing::debug!(event = "cot.rejected", conn = self.client.conn, reason = reason.name(), %fault, "message given up");
+        self.invalid()
+    }
+
+    /// Too many invalid frames within a minute end the connection (RULE-8).
+    fn invalid(&mut self) -> Result<(), Leave> {
+        let most = self.router.policy().config.stream.limits.max_invalid_events;
+        let now = clock::now_ms();
+        if now - self.state.invalid.0 >= 60_000 {
+            self.state.invalid = (now, 0);
+        }
+        self.state.invalid.1 += 1;
+        if most > 0 && self.state.invalid.1 > most { Err(Leave::Invalid) } else { Ok(()) }
+    }
+
+    fn finish(&mut self, batch: &mut Batch<'_>) -> Result<(), Leave> {
+        let done = batch.finish();
+        if done.rejected {
+            return Err(Leave::Rejected);
+        }
+        if done.bound {
+            self.cutter.set_limit(self.sessions.max_event_bytes(&self.client.listener, true));
+            self.sessions.identified(&self.client);
+        }
+        Ok(())
+    }
+}
