@@ -42,7 +42,13 @@ impl Canary {
     }
 
     /// Runs until cancelled. `listener` is a template for the internal connections.
-    pub async fn run(self: Arc<Self>, router: Arc<Router>, listener: CotListener, every: Duration, stop: CancellationToken) {
+    pub async fn run(
+        self: Arc<Self>,
+        router: Arc<Router>,
+        listener: CotListener,
+        every: Duration,
+        stop: CancellationToken,
+    ) {
         let listener = Arc::new(CotListener { name: "canary".into(), ..listener });
         let (one, two) = (seat(&router, &listener), seat(&router, &listener));
         self.arrived.store(clock::now_ms(), Relaxed);
@@ -91,5 +97,8 @@ fn seat(router: &Router, listener: &Arc<CotListener>) -> Arc<Client> {
     let only = Bits::of([router.directory.groups.bit(CANARY)]);
     let groups = Groups { send: only.clone(), receive: only };
     let peer = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-    router.directory.join(Arrival { listener: listener.clone(), peer, cert: None, tls: false, groups, connected: clock::now_ms() }, false)
+    router.directory.join(
+        Arrival { listener: listener.clone(), peer, cert: None, tls: false, groups, connected: clock::now_ms() },
+        false,
+    )
 }

@@ -1,1 +1,3 @@
 //! Boot order, phases, signals, shutdown: the table of contents of the program.
+pub mod canary;
+pub mod node;

@@ -20,7 +20,22 @@ use crate::{config::CotListener, net::PeerCert, session::outbound::Outbound};
 /// Why a connection ended: the `reason` label of `fts_client_disconnects_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
-pub enum Leave { Eof, Reset, Idle, SlowConsumer, Stalled, Invalid, WrongProtocol, Probe, Replaced, Rejected, Kicked, Shutdown, Garbage, Tls }
+pub enum Leave {
+    Eof,
+    Reset,
+    Idle,
+    SlowConsumer,
+    Stalled,
+    Invalid,
+    WrongProtocol,
+    Probe,
+    Replaced,
+    Rejected,
+    Kicked,
+    Shutdown,
+    Garbage,
+    Tls,
+}
 
 impl Leave {
     /// As it stands in logs and metrics.

@@ -14,13 +14,16 @@ pub struct GeoFilter {
 }
 
 /// Never filtered by place: emergencies and chat (9.3).
-const EXEMPT: [&str; 10] = ["b-a-o-tbl", "b-a-o-can", "b-a-g", "b-a-o-pan", "b-a-o-opn", "b-t-f", "b-t-f-d", "b-t-f-r", "b-t-f-p", "b-t-f-s"];
+const EXEMPT: [&str; 10] =
+    ["b-a-o-tbl", "b-a-o-can", "b-a-g", "b-a-o-pan", "b-a-o-opn", "b-t-f", "b-t-f-d", "b-t-f-r", "b-t-f-p", "b-t-f-s"];
 
 impl GeoFilter {
     /// Reads `subscription/geospatialFilter`; None = no boxes, which clears the filter.
     pub fn read(request: &Cot) -> Option<Self> {
         let filter = request.detail("subscription")?.child("geospatialFilter")?;
-        let number = |e: &fts_plugin_api::cot::Element<'_>, name: &str| e.attr(name)?.trim().parse::<f64>().ok().filter(|n| n.is_finite());
+        let number = |e: &fts_plugin_api::cot::Element<'_>, name: &str| {
+            e.attr(name)?.trim().parse::<f64>().ok().filter(|n| n.is_finite())
+        };
         let boxes: Vec<_> = filter
             .children()
             .filter(|e| e.name() == "boundingBox")
@@ -59,7 +62,9 @@ impl Place {
         let lat = cot.point(PointAttr::Lat).unwrap_or(0.0);
         let lon = cot.point(PointAttr::Lon).unwrap_or(0.0);
         let group = cot.detail("__group");
-        let tak_client = group.is_some_and(|g| g.attr("name").is_some_and(|n| !n.is_empty()) && g.attr("role").is_some_and(|r| !r.is_empty()));
+        let tak_client = group.is_some_and(|g| {
+            g.attr("name").is_some_and(|n| !n.is_empty()) && g.attr("role").is_some_and(|r| !r.is_empty())
+        });
         let exempt = EXEMPT.contains(&cot.kind()) || (lat == 0.0 && lon == 0.0);
         Self { lat, lon, exempt, tak_client }
     }
@@ -68,7 +73,8 @@ impl Place {
 /// Is the point in one of the boxes? A box whose west is east of its east crosses the date line.
 pub fn inside(boxes: &[GeoBox], lat: f64, lon: f64) -> bool {
     boxes.iter().any(|b| {
-        let east_west = if b.west <= b.east { (b.west..=b.east).contains(&lon) } else { lon >= b.west || lon <= b.east };
+        let east_west =
+            if b.west <= b.east { (b.west..=b.east).contains(&lon) } else { lon >= b.west || lon <= b.east };
         east_west && (b.south..=b.north).contains(&lat)
     })
 }
@@ -83,6 +89,8 @@ mod tests {
         let pacific = GeoBox { west: 170.0, south: -10.0, east: -170.0, north: 10.0 };
         assert!(inside(&[plain], 45.5, -75.5));
         assert!(!inside(&[plain], 44.9, -75.5));
-        assert!(inside(&[plain, pacific], 0.0, 175.0) && inside(&[pacific], 0.0, -175.0) && !inside(&[pacific], 0.0, 0.0));
+        assert!(
+            inside(&[plain, pacific], 0.0, 175.0) && inside(&[pacific], 0.0, -175.0) && !inside(&[pacific], 0.0, 0.0)
+        );
     }
 }

@@ -105,7 +105,12 @@ impl Directory {
     fn contact(&self, client: &Arc<Client>, said: &Said) {
         let mut index = self.index.write();
         let mut who = client.who_mut();
-        let entry = Contact { uid: said.uid.clone(), callsign: said.callsign.clone(), kind: said.kind.clone(), said: said.hash };
+        let entry = Contact {
+            uid: said.uid.clone(),
+            callsign: said.callsign.clone(),
+            kind: said.kind.clone(),
+            said: said.hash,
+        };
         if let Some(there) = who.contacts.iter_mut().find(|c| c.uid == said.uid) {
             let old = std::mem::replace(there, entry);
             if old.callsign != said.callsign {
@@ -133,7 +138,9 @@ impl Said {
     }
 
     fn fill(&self, who: &mut Who, sa: &Cot) {
-        let attr = |element: &str, name: &str| -> Arc<str> { sa.detail(element).and_then(|e| e.attr(name)).unwrap_or_default().as_ref().into() };
+        let attr = |element: &str, name: &str| -> Arc<str> {
+            sa.detail(element).and_then(|e| e.attr(name)).unwrap_or_default().as_ref().into()
+        };
         who.uid = self.uid.clone();
         who.callsign = self.callsign.clone();
         who.kind = self.kind.clone();

@@ -87,7 +87,13 @@ impl Shelf {
     }
 
     /// The next entries after `cursor` up to `end` that `wanted` accepts, at most `max`; the new cursor with them.
-    pub fn after(&self, cursor: u64, end: u64, max: usize, mut wanted: impl FnMut(&Latest) -> bool) -> (u64, Vec<Arc<Event>>) {
+    pub fn after(
+        &self,
+        cursor: u64,
+        end: u64,
+        max: usize,
+        mut wanted: impl FnMut(&Latest) -> bool,
+    ) -> (u64, Vec<Arc<Event>>) {
         let inner = self.inner.lock();
         let from = inner.order.partition_point(|(place, _)| *place <= cursor);
         let mut out = Vec::new();
@@ -146,7 +152,9 @@ mod tests {
     fn put(shelf: &Shelf, uid: &str, time: Millis) -> bool {
         let head = Head { id: 0, received: time, class: Class::State, replaceable: false, uid_hash: 0 };
         let event = Arc::new(Event::whole(head, uid.as_bytes().to_vec()));
-        shelf.put(Latest { uid: uid.into(), event, conn: 1, send: Bits::of([2]), time, expires: time + 1_000 }).is_some()
+        shelf
+            .put(Latest { uid: uid.into(), event, conn: 1, send: Bits::of([2]), time, expires: time + 1_000 })
+            .is_some()
     }
 
     fn shown(shelf: &Shelf, mut cursor: u64, end: u64) -> Vec<String> {
@@ -177,7 +185,14 @@ mod tests {
         assert!(put(&shelf, "a", 10_000));
         assert!(!put(&shelf, "a", 9_000));
         let head = Head { id: 0, received: 90_000, class: Class::State, replaceable: false, uid_hash: 0 };
-        let reset = Latest { uid: "a".into(), event: Arc::new(Event::whole(head, "r")), conn: 1, send: Bits::default(), time: 5, expires: 0 };
+        let reset = Latest {
+            uid: "a".into(),
+            event: Arc::new(Event::whole(head, "r")),
+            conn: 1,
+            send: Bits::default(),
+            time: 5,
+            expires: 0,
+        };
         assert!(shelf.put(reset).is_some(), "clock reset is believed after 60 s");
     }
 

@@ -11,10 +11,7 @@ use fts_plugin_api::cot::{Attr, Cot, Element, Millis, Repairs, Spans, Splices, c
 use smallvec::SmallVec;
 
 use super::{Policy, Reason, Router, Source, deliver::Draft, limit};
-use crate::{
-    directory::inside,
-    observe::clock,
-};
+use crate::{directory::inside, observe::clock};
 
 /// The events of one read. Dropped without [`Batch::finish`] nothing leaves.
 pub struct Batch<'r> {
@@ -150,7 +147,10 @@ impl<'r> Batch<'r> {
                 return Err(Reason::Filtered);
             }
         }
-        if cot.disable_broadcast_map_items && child(text, spans, "archive").is_some() && child(text, spans, "marti").is_none() {
+        if cot.disable_broadcast_map_items
+            && child(text, spans, "archive").is_some()
+            && child(text, spans, "marti").is_none()
+        {
             return Err(Reason::Filtered);
         }
         limit::check(&self.router.limits, cot, &self.source, text, spans, kind, self.now)

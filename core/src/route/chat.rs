@@ -9,7 +9,20 @@ use super::{Address, Reason, Router, Source};
 use crate::directory::{Client, Found};
 
 const TEAMS: [&str; 14] = [
-    "White", "Yellow", "Orange", "Magenta", "Red", "Maroon", "Purple", "Dark Blue", "Blue", "Cyan", "Teal", "Green", "Dark Green", "Brown",
+    "White",
+    "Yellow",
+    "Orange",
+    "Magenta",
+    "Red",
+    "Maroon",
+    "Purple",
+    "Dark Blue",
+    "Blue",
+    "Cyan",
+    "Teal",
+    "Green",
+    "Dark Green",
+    "Brown",
 ];
 const ROLES: [&str; 8] = ["Team Member", "Team Lead", "HQ", "Sniper", "Medic", "Forward Observer", "RTO", "K9"];
 

@@ -12,7 +12,7 @@ use std::{
 
 use fts_plugin_api::cot::{Attr, Class, Cot, Millis, Repairs, Spans};
 
-use super::{Address, Batch, Reason, Router, Source, audience, audience::Audience, why};
+use super::{Address, Batch, Reason, Router, Source, audience, audience::Audience};
 use crate::{
     directory::{Client, Identified, Latest, Leave, Roster},
     observe::meters::meters,
@@ -123,7 +123,13 @@ impl Batch<'_> {
         match cot.kind() {
             "t-x-d-d" => router.goodbye(cot, &self.source),
             "b-f-t-r" => router.note_ack_request(cot, &self.source, self.now),
-            kind if keys.replay_map_items && routed.event.head.class == Class::Reliable && is_map_item(kind) && !has_dest(cot) => self.keep_item(routed, repairs),
+            kind if keys.replay_map_items
+                && routed.event.head.class == Class::Reliable
+                && is_map_item(kind)
+                && !has_dest(cot) =>
+            {
+                self.keep_item(routed, repairs)
+            }
             _ => {}
         }
         if routed.event.len() > proto::MAX_PAYLOAD {
@@ -170,7 +176,10 @@ impl Batch<'_> {
 
 /// Types that `cot.replay_map_items` shows to newcomers (RULE-39).
 fn is_map_item(kind: &str) -> bool {
-    kind.starts_with("a-") || kind.starts_with("b-m-p") || matches!(kind, "b-m-r" | "b-r-f-h-c" | "u-d-c" | "u-d-r" | "u-d-f") || kind.starts_with("u-d-c-")
+    kind.starts_with("a-")
+        || kind.starts_with("b-m-p")
+        || matches!(kind, "b-m-r" | "b-r-f-h-c" | "u-d-c" | "u-d-r" | "u-d-f")
+        || kind.starts_with("u-d-c-")
 }
 
 fn has_dest(cot: &Cot) -> bool {
@@ -178,7 +187,8 @@ fn has_dest(cot: &Cot) -> bool {
 }
 
 fn names_callsign(cot: &Cot) -> bool {
-    cot.details("marti").any(|m| m.children().any(|d| d.name() == "dest" && d.attr("callsign").is_some_and(|c| c != "All Streaming")))
+    cot.details("marti")
+        .any(|m| m.children().any(|d| d.name() == "dest" && d.attr("callsign").is_some_and(|c| c != "All Streaming")))
 }
 
 impl Router {
@@ -212,8 +222,10 @@ impl Router {
                 encoded = true;
                 run.iter().for_each(encode);
             }
-            delivered += if client.has_filter.load(Relaxed) || !batch.policy.config.cot.rate.per_uid_delivery.is_zero() {
-                let passing: Vec<_> = run.iter().filter(|r| self.wants(client, r, batch)).map(|r| r.event.clone()).collect();
+            delivered += if client.has_filter.load(Relaxed) || !batch.policy.config.cot.rate.per_uid_delivery.is_zero()
+            {
+                let passing: Vec<_> =
+                    run.iter().filter(|r| self.wants(client, r, batch)).map(|r| r.event.clone()).collect();
                 self.queue(client, &passing, batch)
             } else {
                 self.queue(client, &events, batch)
@@ -234,7 +246,9 @@ impl Router {
         let positions_only = routed.event.head.class == Class::State && !every.is_zero();
         let held = if !audience::passes(client, &routed.cot) {
             Reason::Filter
-        } else if positions_only && self.limits.delivered_lately(client.conn, routed.event.head.uid_hash, every, batch.now) {
+        } else if positions_only
+            && self.limits.delivered_lately(client.conn, routed.event.head.uid_hash, every, batch.now)
+        {
             Reason::Rate
         } else {
             return true;
@@ -280,7 +294,8 @@ impl Router {
         if events.is_empty() {
             return 0;
         }
-        let pushed = client.out.push(events, batch.tick, &batch.policy.marks, |event, lost| self.lost(client, event, lost));
+        let pushed =
+            client.out.push(events, batch.tick, &batch.policy.marks, |event, lost| self.lost(client, event, lost));
         if pushed.refused > 0 {
             Reason::Gone.count(u64::from(pushed.refused));
         }
@@ -316,5 +331,3 @@ fn encode(routed: &Routed) {
     }
 }
 
-/// Kept here for the trace: the outcome names of `why` are those of delivery.
-pub(super) use why::Outcome;

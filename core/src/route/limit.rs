@@ -68,7 +68,10 @@ pub(super) fn check(
     let uid = spans.attrs[Attr::Uid as usize].of(text);
     for (number, filter) in cot.filters.drop.iter().enumerate() {
         let kind_fits = filter.kind.as_ref().is_none_or(|k| k == kind);
-        let detail_fits = filter.detail.as_ref().is_none_or(|d| memchr::memmem::find(spans.detail_inner.of(text), d.as_bytes()).is_some());
+        let detail_fits = filter
+            .detail
+            .as_ref()
+            .is_none_or(|d| memchr::memmem::find(spans.detail_inner.of(text), d.as_bytes()).is_some());
         if kind_fits && detail_fits {
             let Some(threshold) = filter.threshold else { return Err(Reason::Filtered) };
             if limits.too_soon((number as u32, hash(uid)), threshold.as_millis() as i64, now) {
@@ -77,7 +80,10 @@ pub(super) fn check(
         }
     }
     let conn = source.conn();
-    if !cot.rate.per_uid_read.is_zero() && conn != 0 && limits.too_soon((READ, hash(uid) ^ conn), cot.rate.per_uid_read.as_millis() as i64, now) {
+    if !cot.rate.per_uid_read.is_zero()
+        && conn != 0
+        && limits.too_soon((READ, hash(uid) ^ conn), cot.rate.per_uid_read.as_millis() as i64, now)
+    {
         return Err(Reason::Rate);
     }
     if !cot.dedupe.is_zero() && limits.too_soon((SAME, hash(text) ^ conn), cot.dedupe.as_millis() as i64, now) {

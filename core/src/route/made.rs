@@ -42,7 +42,12 @@ impl Router {
         let policy = self.policy();
         client.out.push(&[event.clone()], clock::tick(), &policy.marks, |event, lost| self.lost(client, event, lost));
         if let Ok(cot) = Cot::parse(event.xml().to_vec()) {
-            self.why.made(&event, &cot, Decision::Directed(format!("conn {}", client.conn)), std::slice::from_ref(client));
+            self.why.made(
+                &event,
+                &cot,
+                Decision::Directed(format!("conn {}", client.conn)),
+                std::slice::from_ref(client),
+            );
         }
     }
 

@@ -99,7 +99,11 @@ impl Router {
 
     /// A connection began or ended to speak protobuf.
     pub fn protobuf(&self, on: bool) {
-        if on { self.protos.fetch_add(1, Relaxed) } else { self.protos.fetch_sub(1, Relaxed) };
+        if on {
+            self.protos.fetch_add(1, Relaxed)
+        } else {
+            self.protos.fetch_sub(1, Relaxed)
+        };
     }
 
     /// Totals for status.

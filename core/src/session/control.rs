@@ -1,9 +1,6 @@
 //! Control types (cot.md 8): consumed here, never routed, stored or shown. Compared without regard to case.
 
-use std::sync::{
-    Arc,
-    atomic::Ordering::Relaxed,
-};
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use fts_plugin_api::cot::{Cot, Millis};
 
@@ -30,7 +27,8 @@ pub fn is_control(kind: &[u8]) -> bool {
     if !kind.first().is_some_and(|b| b.eq_ignore_ascii_case(&b't')) {
         return false;
     }
-    let exact: [&[u8]; 9] = [b"t-x-c-t", b"t-x-c-t-r", b"t-b", b"t-b-a", b"t-b-c", b"t-b-q", b"t-x-c-f", b"t-x-c-m", b"t-x-c-i-e"];
+    let exact: [&[u8]; 9] =
+        [b"t-x-c-t", b"t-x-c-t-r", b"t-b", b"t-b-a", b"t-b-c", b"t-b-q", b"t-x-c-f", b"t-x-c-m", b"t-x-c-i-e"];
     exact.iter().any(|k| kind.eq_ignore_ascii_case(k))
         || kind.eq_ignore_ascii_case(b"t-x-c-i-d")
         || kind.get(..9).is_some_and(|k| k.eq_ignore_ascii_case(b"t-x-takp-"))
@@ -51,7 +49,9 @@ pub fn handle(router: &Router, client: &Arc<Client>, cot: &Cot, pongs: &mut Pong
     match kind.as_str() {
         "t-x-c-t" => {
             let tick = clock::tick();
-            if client.listener.kind != ListenerKind::CotSubmit && pongs.last.is_none_or(|last| tick.wrapping_sub(last) >= PONG_MS) {
+            if client.listener.kind != ListenerKind::CotSubmit
+                && pongs.last.is_none_or(|last| tick.wrapping_sub(last) >= PONG_MS)
+            {
                 pongs.last = Some(tick);
                 router.send_control(client, notices::pong(now), false);
             }
@@ -64,7 +64,9 @@ pub fn handle(router: &Router, client: &Arc<Client>, cot: &Cot, pongs: &mut Pong
             router.why.consumed(client, cot, "sets the filter of this connection");
         }
         "t-x-c-m" => {
-            let stats = cot.detail("stats").map(|s| s.attributes().map(|(n, v)| (n.to_owned(), fts_plugin_api::cot::unescape(v).into_owned())).collect());
+            let stats = cot.detail("stats").map(|s| {
+                s.attributes().map(|(n, v)| (n.to_owned(), fts_plugin_api::cot::unescape(v).into_owned())).collect()
+            });
             client.set_stats(stats.unwrap_or_default());
         }
         "t-x-c-i-e" => incognito(router, client, true),
@@ -77,7 +79,10 @@ pub fn handle(router: &Router, client: &Arc<Client>, cot: &Cot, pongs: &mut Pong
 
 fn negotiate(router: &Router, client: &Arc<Client>, request: &Cot, now: Millis) -> After {
     let one_way = client.listener.kind == ListenerKind::CotSubmit;
-    let accepted = client.listener.protobuf != Protobuf::Off && !one_way && negotiate::asks_for_v1(request) && !client.proto.load(Relaxed);
+    let accepted = client.listener.protobuf != Protobuf::Off
+        && !one_way
+        && negotiate::asks_for_v1(request)
+        && !client.proto.load(Relaxed);
     if !one_way {
         router.send_control(client, negotiate::answer(&request.uid(), accepted, now), accepted);
     }

@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use fts_plugin_api::cot::{Attr, scan};
+use fts_plugin_api::cot::{Attr, Spans};
 
 use super::{bucket::Bucket, control};
 use crate::{
@@ -51,33 +51,32 @@ impl Datagrams {
 
     fn mesh(&self, data: &[u8], peer: SocketAddr) -> Result<(), Reason> {
         let payload = proto::mesh_payload(data).ok_or(Reason::Proto)?;
-        let Some(text) = proto::decode_to_xml(payload, clock::now_ms()).map_err(|_| Reason::Proto)? else { return Ok(()) };
+        let Some((text, spans)) = proto::decode(payload).map_err(|_| Reason::Proto)? else { return Ok(()) };
         meters().received_proto.increment(1);
-        self.route(&text, peer)
+        self.route(&text, &spans, peer)
     }
 
     fn xml(&self, data: &[u8], peer: SocketAddr) -> Result<(), Reason> {
         let mut cutter = Cutter::new(data.len().max(65_536), false);
         let (used, frame) = cutter.next(data);
         match frame {
-            Some(Frame::Event { text, .. }) if data[used..].iter().all(u8::is_ascii_whitespace) => {
+            Some(Frame::Event { text, spans }) if data[used..].iter().all(u8::is_ascii_whitespace) => {
                 meters().received_xml.increment(1);
-                self.route(text, peer)
+                self.route(text, &spans, peer)
             }
             Some(Frame::Rejected { reason, .. }) => Err(reason.into()),
             _ => Err(Reason::Xml),
         }
     }
 
-    fn route(&self, text: &[u8], peer: SocketAddr) -> Result<(), Reason> {
-        let spans = scan(text).map_err(|_| Reason::Xml)?;
+    fn route(&self, text: &[u8], spans: &Spans, peer: SocketAddr) -> Result<(), Reason> {
         if control::is_control(spans.attrs[Attr::Type as usize].of(text)) {
             return Ok(());
         }
         let source = Source::Datagram { listener: &self.listener, peer, send: &self.send };
         let mut batch = Batch::new(&self.router, source, text.len());
         // A refusal is counted where it happens.
-        if batch.admit(text, &spans).is_ok() {
+        if batch.admit(text, spans).is_ok() {
             batch.finish();
         }
         Ok(())

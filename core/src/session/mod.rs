@@ -106,10 +106,20 @@ impl Sessions {
         }
         let one_way = client.listener.kind == ListenerKind::CotSubmit;
         if client.listener.protobuf == Protobuf::Auto && !one_way {
-            self.router.send_control(client, negotiate::announcement(env!("CARGO_PKG_VERSION"), clock::now_ms()), false);
+            self.router.send_control(
+                client,
+                negotiate::announcement(env!("CARGO_PKG_VERSION"), clock::now_ms()),
+                false,
+            );
         }
         let first_byte = config.compat.legacy_test_probe.then(|| Arc::new(Notify::new()));
-        let writer = Writer { client: client.clone(), router: self.router.clone(), to, first_byte: first_byte.clone(), proto: only };
+        let writer = Writer {
+            client: client.clone(),
+            router: self.router.clone(),
+            to,
+            first_byte: first_byte.clone(),
+            proto: only,
+        };
         let limits = &config.stream.limits;
         let reader = Reader {
             client: client.clone(),
@@ -217,7 +227,10 @@ impl Sessions {
         if template.is_empty() || client.listener.kind == ListenerKind::CotSubmit || !self.first_today(&uid) {
             return;
         }
-        let text = template.replace("{server}", &config.server.name).replace("{version}", env!("CARGO_PKG_VERSION")).replace("{callsign}", &callsign);
+        let text = template
+            .replace("{server}", &config.server.name)
+            .replace("{version}", env!("CARGO_PKG_VERSION"))
+            .replace("{callsign}", &callsign);
         if let Ok(chat) = notices::chat(&config.server.name, &uid, &text, clock::now_ms()) {
             self.router.send_to(client, Made::reliable(chat));
         }

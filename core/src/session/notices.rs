@@ -14,7 +14,8 @@ pub fn pong(now: Millis) -> Vec<u8> {
 /// A contact is gone (RULE-43): ATAK needs uid, relation and type of the link all non-empty.
 pub fn goodbye(uid: &str, kind: &str, now: Millis) -> Vec<u8> {
     let (time, stale) = (format_time(now), format_time(now + 20_000));
-    let (own, uid, kind) = (uuid::Uuid::new_v4(), escape_attr(uid), escape_attr(if kind.is_empty() { "a-f-G-U-C" } else { kind }));
+    let (own, uid, kind) =
+        (uuid::Uuid::new_v4(), escape_attr(uid), escape_attr(if kind.is_empty() { "a-f-G-U-C" } else { kind }));
     format!(
         r#"<event version="2.0" uid="{own}" type="t-x-d-d" how="h-g-i-g-o" time="{time}" start="{time}" stale="{stale}"><point ce="9999999" le="9999999" hae="0" lat="0" lon="0"/><detail><link relation="p-p" uid="{uid}" type="{kind}"/></detail></event>"#
     )
@@ -34,7 +35,14 @@ pub fn chat(server: &str, to_uid: &str, text: &str, now: Millis) -> Result<Vec<u
         .stale_after(86_400_000)
         .child(
             "__chat",
-            &[("id", "SERVER-UID"), ("messageId", &message), ("senderCallsign", server), ("chatroom", server), ("parent", "RootContactGroup"), ("groupOwner", "false")],
+            &[
+                ("id", "SERVER-UID"),
+                ("messageId", &message),
+                ("senderCallsign", server),
+                ("chatroom", server),
+                ("parent", "RootContactGroup"),
+                ("groupOwner", "false"),
+            ],
             &group,
         )
         .child("link", &[("uid", "SERVER-UID"), ("type", "a-f-G-U-C-I"), ("relation", "p-p")], "")

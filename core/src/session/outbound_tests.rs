@@ -7,7 +7,13 @@ fn event(uid: u64, class: Class, id: u64) -> Arc<Event> {
 }
 
 fn marks() -> Marks {
-    Marks { soft_items: 4, soft_bytes: 1 << 20, state_bytes: 1_000, state_age: Duration::from_secs(30), reliable_bytes: 1_000 }
+    Marks {
+        soft_items: 4,
+        soft_bytes: 1 << 20,
+        state_bytes: 1_000,
+        state_age: Duration::from_secs(30),
+        reliable_bytes: 1_000,
+    }
 }
 
 fn ids(queue: &Outbound) -> Vec<u64> {
@@ -19,7 +25,8 @@ fn ids(queue: &Outbound) -> Vec<u64> {
 #[test]
 fn below_the_soft_mark_everything_is_kept_in_order() {
     let queue = Outbound::default();
-    let pushed = queue.push(&[event(1, Class::State, 1), event(1, Class::State, 2)], 0, &marks(), |_, _| panic!("lost"));
+    let pushed =
+        queue.push(&[event(1, Class::State, 1), event(1, Class::State, 2)], 0, &marks(), |_, _| panic!("lost"));
     assert_eq!(pushed, Pushed { queued: 2, ..Pushed::default() });
     assert_eq!(ids(&queue), [1, 2]);
 }
@@ -28,7 +35,15 @@ fn below_the_soft_mark_everything_is_kept_in_order() {
 fn over_the_soft_mark_a_newer_state_takes_the_place_of_the_older() {
     let queue = Outbound::default();
     let mut lost = Vec::new();
-    for (uid, class, id) in [(1, Class::State, 1), (2, Class::State, 2), (9, Class::Reliable, 3), (1, Class::State, 4), (3, Class::State, 5), (2, Class::State, 6), (9, Class::Reliable, 7)] {
+    for (uid, class, id) in [
+        (1, Class::State, 1),
+        (2, Class::State, 2),
+        (9, Class::Reliable, 3),
+        (1, Class::State, 4),
+        (3, Class::State, 5),
+        (2, Class::State, 6),
+        (9, Class::Reliable, 7),
+    ] {
         queue.push(&[event(uid, class, id)], 0, &marks(), |e, why| lost.push((e.head.id, why)));
     }
     assert_eq!(lost, [(1, Lost::Conflated), (2, Lost::Conflated)]);

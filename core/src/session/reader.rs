@@ -16,7 +16,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fts_plugin_api::cot::{Attr, Cot, Millis, Spans, Splices, check, scan};
+use fts_plugin_api::cot::{Attr, Cot, Millis, Spans, Splices, check};
 use tokio::{
     io::{AsyncRead, ReadBuf},
     sync::Notify,
@@ -243,16 +243,12 @@ impl Reader {
     }
 
     fn message(&mut self, batch: &mut Batch<'_>, payload: &[u8]) -> Result<(), Leave> {
-        let text = match proto::decode_to_xml(payload, batch.now()) {
-            Ok(Some(text)) => text,
-            Ok(None) => return Ok(()),
-            Err(fault) => return self.refuse(Reason::Proto, &fault),
-        };
-        match scan(&text) {
-            Ok(spans) => match check(&text, &spans, batch.now(), &mut Splices::new()) {
+        match proto::decode(payload) {
+            Ok(Some((text, spans))) => match check(&text, &spans, batch.now(), &mut Splices::new()) {
                 Ok(_) => self.event(batch, &text, &spans),
                 Err(fault) => self.refuse(Reason::Schema, &fault),
             },
+            Ok(None) => Ok(()),
             Err(fault) => self.refuse(Reason::Proto, &fault),
         }
     }

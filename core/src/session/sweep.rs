@@ -73,7 +73,13 @@ impl Sweep {
         self.tight = tight;
         let relaxed = Policy::new(policy.config.clone());
         sessions.router.set_policy(if tight { relaxed.tightened() } else { relaxed });
-        tracing::warn!(event = "queue.overflow", tight, bytes = all, budget, "all queues together against the memory budget");
+        tracing::warn!(
+            event = "queue.overflow",
+            tight,
+            bytes = all,
+            budget,
+            "all queues together against the memory budget"
+        );
     }
 }
 
@@ -81,7 +87,10 @@ fn look(client: &Arc<Client>, policy: &Policy, now: u32) {
     let limits = &policy.config.stream.limits;
     let figures = &client.figures;
     let blocked = figures.blocked_since.load(Relaxed);
-    if blocked != 0 && !limits.write_stall.is_zero() && now.wrapping_sub(blocked) > limits.write_stall.as_millis() as u32 {
+    if blocked != 0
+        && !limits.write_stall.is_zero()
+        && now.wrapping_sub(blocked) > limits.write_stall.as_millis() as u32
+    {
         client.end(Leave::Stalled);
     }
     let idle = if client.listener.idle_timeout.is_zero() { limits.idle_timeout } else { client.listener.idle_timeout };

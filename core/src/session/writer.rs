@@ -77,7 +77,8 @@ impl Writer {
         let mut items: Vec<Item> = Vec::new();
         let mut replayed = 0;
         let mut shown = 0;
-        let items_to = if self.router.policy().config.cot.replay_map_items { self.router.directory.items.end() } else { 0 };
+        let items_to =
+            if self.router.policy().config.cot.replay_map_items { self.router.directory.items.end() } else { 0 };
         let mut flushed: Option<Instant> = None;
         loop {
             let replay_to = self.client.out.replay_to();
@@ -117,7 +118,8 @@ impl Writer {
         let now = clock::now_ms();
         let own = self.client.who().uid.clone();
         let groups = self.client.groups();
-        let wanted = |l: &Latest| l.conn != self.client.conn && l.uid != own && l.expires > now && l.send.meets(&groups.receive);
+        let wanted =
+            |l: &Latest| l.conn != self.client.conn && l.uid != own && l.expires > now && l.send.meets(&groups.receive);
         let (cursor, events) = shelf.after(from, to, REPLAY_ITEMS, wanted);
         let at = clock::tick();
         items.extend(events.into_iter().map(|event| Item { event, at, switch: false }));

@@ -4,8 +4,10 @@
 //! per event and form; [`negotiate`] makes and reads `t-x-takp-*`. Nothing here knows connections, clocks or config.
 pub mod cut;
 mod event;
+mod framed;
 pub mod negotiate;
 pub mod proto;
+mod xml;
 
 pub use cut::{Cutter, Frame, Reject};
 pub use event::{Event, Head};

@@ -66,13 +66,18 @@ impl Record {
         let mut found = self.find(|e| {
             e.at >= since
                 && query.event.as_ref().is_none_or(|uid| *e.uid == **uid)
-                && query.from.as_ref().is_none_or(|name| *e.uid == **name || e.from.as_ref().is_some_and(|c| is_called(c, name)))
+                && query
+                    .from
+                    .as_ref()
+                    .is_none_or(|name| *e.uid == **name || e.from.as_ref().is_some_and(|c| is_called(c, name)))
         });
         let skip = found.len().saturating_sub(MOST);
         found.drain(..skip);
         let here = directory.roster();
         let mut all: Vec<Seen> = here.clients().map(|c| Seen { client: c.clone(), gone: None }).collect();
-        all.extend(directory.gone().into_iter().map(|Gone { client, why, at }| Seen { client, gone: Some((at, why.name())) }));
+        all.extend(
+            directory.gone().into_iter().map(|Gone { client, why, at }| Seen { client, gone: Some((at, why.name())) }),
+        );
         all.retain(|s| !s.client.internal() && query.to.as_ref().is_none_or(|name| is_called(&s.client, name)));
         found.iter().map(|entry| self.event(directory, entry, &all)).collect()
     }
@@ -131,11 +136,13 @@ impl Record {
             answer.rule = "queue";
             answer.detail = format!("{} events, {} bytes wait; the client reads slowly", depth.items, depth.bytes);
         } else if let Some((at, why)) = seen.gone {
-            (answer.rule, answer.at_ms, answer.detail) = ("gone", Some(at), format!("the connection ended ({why}) before it was written"));
+            (answer.rule, answer.at_ms, answer.detail) =
+                ("gone", Some(at), format!("the connection ended ({why}) before it was written"));
         } else if entry.presence != 0 && entry.presence <= client.out.replay_to() {
             (answer.outcome, answer.form, answer.detail) = ("delivered", form, "with the replay for newcomers".into());
         } else {
-            (answer.outcome, answer.form, answer.detail) = ("delivered", form, "longer ago than write times are kept".into());
+            (answer.outcome, answer.form, answer.detail) =
+                ("delivered", form, "longer ago than write times are kept".into());
         }
         answer
     }
@@ -152,7 +159,9 @@ fn kept_away(directory: &Directory, entry: &Entry, client: &Client) -> Option<(&
         Some(("group", format!("the sender may send to {{{sends}}}, this client receives {{{receives}}}")))
     };
     match &entry.decision {
-        Decision::Refused(Reason::Stale) => Some(("stale", "its stale time was past when it arrived (cot.ignore_stale)".into())),
+        Decision::Refused(Reason::Stale) => {
+            Some(("stale", "its stale time was past when it arrived (cot.ignore_stale)".into()))
+        }
         Decision::Refused(reason) => Some((reason.name(), "refused when it arrived".into())),
         Decision::Consumed(what) => Some(("consumed", what.clone())),
         Decision::Broadcast => match &entry.reach {
@@ -173,7 +182,9 @@ fn kept_away(directory: &Directory, entry: &Entry, client: &Client) -> Option<(&
 
 fn lost(outcome: Outcome) -> (&'static str, String) {
     match outcome {
-        Outcome::Conflated => ("conflated", "a newer state of the same uid took its place: the client reads slowly".into()),
+        Outcome::Conflated => {
+            ("conflated", "a newer state of the same uid took its place: the client reads slowly".into())
+        }
         Outcome::Queue => ("queue", "dropped as one of the oldest positions of an overfull queue".into()),
         Outcome::Held(Reason::Rate) => ("filter", "cot.rate.per_uid_delivery".into()),
         Outcome::Held(_) => ("filter", "outside of what this client asked to see (t-x-c-f)".into()),

@@ -13,7 +13,7 @@ use std::{
 use fts_plugin_api::cot::{Attr, Cot, Millis, Spans};
 use parking_lot::Mutex;
 
-pub use answer::{is_called, Query, WhyClient, WhyEvent};
+pub use answer::{Query, WhyClient, WhyEvent, is_called};
 
 use super::{Address, Batch, Reason, Routed};
 use crate::{
@@ -97,7 +97,11 @@ impl Record {
     pub(super) fn directed(&self, routed: &Routed, batch: &Batch<'_>, address: &Address, given: &Found) {
         self.note(batch, &routed.cot, |entry| {
             entry.id = routed.event.head.id;
-            entry.decision = if address.consumed { Decision::Consumed("addressed to the server".into()) } else { Decision::Directed(address.said.clone()) };
+            entry.decision = if address.consumed {
+                Decision::Consumed("addressed to the server".into())
+            } else {
+                Decision::Directed(address.said.clone())
+            };
             entry.named = address.clients.iter().map(|c| c.conn).collect();
             entry.given = given.iter().map(|c| c.conn).collect();
         });
@@ -115,7 +119,8 @@ impl Record {
             return;
         }
         let attr = |a: Attr| String::from_utf8_lossy(spans.attrs[a as usize].of(text)).into_owned();
-        let mut entry = self.entry(batch, fts_plugin_api::cot::unescape(&attr(Attr::Uid)).into(), attr(Attr::Type).into());
+        let mut entry =
+            self.entry(batch, fts_plugin_api::cot::unescape(&attr(Attr::Uid)).into(), attr(Attr::Type).into());
         entry.decision = Decision::Refused(reason);
         self.keep(entry);
     }
@@ -247,7 +252,8 @@ impl Record {
     /// Entries that fit, oldest first, each once.
     fn find(&self, mut wanted: impl FnMut(&Entry) -> bool) -> Vec<Arc<Entry>> {
         let kept = self.kept.lock();
-        let mut found: Vec<_> = kept.ring.iter().chain(kept.by_uid.values().flatten()).filter(|e| wanted(e)).cloned().collect();
+        let mut found: Vec<_> =
+            kept.ring.iter().chain(kept.by_uid.values().flatten()).filter(|e| wanted(e)).cloned().collect();
         drop(kept);
         found.sort_by_key(|e| (e.at, Arc::as_ptr(e) as usize));
         found.dedup_by(|a, b| Arc::ptr_eq(a, b));

@@ -1,0 +1,22 @@
+//! Compiles the TAK protocol's messages (no protoc needed) and notes the commit the binary was built from.
+use std::process::Command;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo:rerun-if-changed=proto/takmessage.proto");
+    let set = protox::compile(["proto/takmessage.proto"], ["proto"])?;
+    prost_build::Config::new().compile_fds(set)?;
+    let git = |args: &[&str]| {
+        let out = Command::new("git").args(args).output().ok().filter(|o| o.status.success())?;
+        Some(String::from_utf8_lossy(&out.stdout).trim().to_owned())
+    };
+    if let Some(head) = git(&["rev-parse", "--git-path", "HEAD"]) {
+        println!("cargo:rerun-if-changed={head}");
+    }
+    println!(
+        "cargo:rustc-env=FTS_GIT={}",
+        git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".into())
+    );
+    let rustc = Command::new(std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into())).arg("--version").output()?;
+    println!("cargo:rustc-env=FTS_RUSTC={}", String::from_utf8_lossy(&rustc.stdout).trim());
+    Ok(())
+}
