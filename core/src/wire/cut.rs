@@ -48,8 +48,11 @@ pub struct Cutter {
     proto: bool,
     /// Where the frame at the beginning of the buffer has been followed to.
     follow: Option<Follow>,
-    /// Bytes from here on have not been looked at; before, the plain rule cuts (RULE-5).
-    plain_until: usize,
+    /// Bytes before this have been looked at in a frame that was given up (RULE-5).
+    again_until: usize,
+    /// How many of them may still be followed with full knowledge; then the plain rule cuts, so that nobody can make
+    /// the same bytes be read many times.
+    budget: usize,
     /// The bytes being skipped have been reported.
     in_garbage: bool,
     garbage: usize,
@@ -63,7 +66,7 @@ const END: &[u8] = b"</event>";
 impl Cutter {
     /// A cutter that starts in XML (or protobuf with `proto`), with this size limit in bytes (RULE-6).
     pub fn new(max: usize, proto: bool) -> Self {
-        Self { max, proto, follow: None, plain_until: 0, in_garbage: false, garbage: 0, waiting: false }
+        Self { max, proto, follow: None, again_until: 0, budget: 0, in_garbage: false, garbage: 0, waiting: false }
     }
 
     /// Changes the size limit (after identification).
@@ -92,7 +95,7 @@ impl Cutter {
     pub fn next<'a>(&mut self, buf: &'a [u8]) -> (usize, Option<Frame<'a>>) {
         let (used, frame) = if self.proto { self.next_message(buf) } else { self.next_event(buf) };
         self.waiting = frame.is_none() && used < buf.len();
-        self.plain_until = self.plain_until.saturating_sub(used);
+        self.again_until = self.again_until.saturating_sub(used);
         (used, frame)
     }
 
@@ -107,7 +110,7 @@ impl Cutter {
             return (1, Some(rejected(Reject::Proto, &buf[..1], "unfinished for too long")));
         }
         let (used, frame) = self.refuse(buf, buf.len(), Reject::Xml, "unfinished for too long");
-        self.plain_until = self.plain_until.saturating_sub(used);
+        self.again_until = self.again_until.saturating_sub(used);
         (used, frame)
     }
 
@@ -131,9 +134,10 @@ impl Cutter {
     }
 
     fn next_event<'a>(&mut self, buf: &'a [u8]) -> (usize, Option<Frame<'a>>) {
-        let mut at = 0;
+        let mut at = 0_usize;
         while self.follow.is_none() {
-            match skip(&buf[at..]) {
+            let window = buf.len().min(at.saturating_add(self.max));
+            match skip(&buf[at..window]) {
                 begins::Is::Nothing(len) => {
                     at += len;
                     if at >= buf.len() {
@@ -148,7 +152,7 @@ impl Cutter {
                 }
                 begins::Is::Wait => {
                     // A declaration or comment without end must not eat the stream.
-                    if buf.len() - at > self.max {
+                    if window < buf.len() {
                         self.in_garbage = true;
                         return (
                             at + 1,
@@ -160,17 +164,19 @@ impl Cutter {
                 begins::Is::Auth => return self.auth(buf, at),
                 begins::Is::Event => {
                     self.in_garbage = false;
-                    if at < self.plain_until
+                    let again = self.again_until.saturating_sub(at);
+                    if again > self.budget
                         && let Some(found) = self.plain(buf, at)
                     {
                         return found;
                     }
+                    self.budget = self.budget.saturating_sub(again);
                     if at > 0 {
                         // The frame begins the buffer from now on.
                         self.follow = Some(Follow::default());
-                        self.plain_until = self.plain_until.saturating_sub(at);
+                        self.again_until = self.again_until.saturating_sub(at);
                         let (used, frame) = self.frame(&buf[at..]);
-                        self.plain_until += at;
+                        self.again_until += at;
                         return (at + used, frame);
                     }
                     self.follow = Some(Follow::default());
@@ -180,10 +186,10 @@ impl Cutter {
         self.frame(buf)
     }
 
-    /// Inside of bytes that were given up once a frame ends at the first `</event>`, whatever it stands in, and begins
+    /// Inside of bytes that were read too often a frame ends at the first `</event>`, whatever it stands in, and begins
     /// at the last `<event` before that.
     fn plain<'a>(&mut self, buf: &'a [u8], at: usize) -> Option<(usize, Option<Frame<'a>>)> {
-        let until = self.plain_until.min(buf.len());
+        let until = self.again_until.min(buf.len());
         let found = memmem::find(buf.get(at..until)?, END)?;
         let (begin, len) = (at + last_begin(&buf[at..at + found]), found + END.len());
         let text = &buf[begin..at + len];
@@ -247,10 +253,10 @@ impl Cutter {
     ) -> (usize, Option<Frame<'a>>) {
         self.follow = None;
         self.in_garbage = true;
-        // A frame inside of bytes that were given up before is not looked at a third time.
+        self.budget += 4 * len.saturating_sub(self.again_until);
         let again = memmem::find(&buf[..len], END).map(|n| n + END.len());
         let used = again.unwrap_or(len).max(1);
-        self.plain_until = self.plain_until.max(len);
+        self.again_until = self.again_until.max(len);
         (used, Some(rejected(reason, &buf[..used], detail)))
     }
 
