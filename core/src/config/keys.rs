@@ -3,6 +3,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use super::words::*;
+
 /// Everything. `fts config default` prints it with comments.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[allow(missing_docs)]
@@ -39,14 +41,6 @@ pub struct Server {
     pub max_connections_per_ip: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum Profile {
-    Compatible,
-    Secure,
-}
-
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[allow(missing_docs)]
 pub struct Compat {
@@ -62,47 +56,6 @@ pub struct Listeners {
     pub cot_tls: CotListener,
     pub admin: AdminListener,
     pub extra: Vec<CotListener>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum ListenerKind {
-    CotTcp,
-    CotTls,
-    CotUdp,
-    CotMulticast,
-    CotSubmit,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum ClientCert {
-    None,
-    Optional,
-    Required,
-}
-
-/// What a listener does with `<auth>` (RULE-14). Only `none` is accepted until users arrive with identity; the others
-/// are a configuration error that says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum Auth {
-    None,
-    Optional,
-    Required,
-    Password,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum Protobuf {
-    Auto,
-    Off,
-    Only,
 }
 
 /// One CoT listener, standing or from `[[listeners.extra]]`.
@@ -153,25 +106,6 @@ pub struct Tls {
     pub subject: Vec<(String, String)>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum KeyType {
-    Rsa2048,
-    Rsa3072,
-    Rsa4096,
-    P256,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[allow(missing_docs)]
-pub enum MinVersion {
-    #[serde(rename = "1.2")]
-    V12,
-    #[serde(rename = "1.3")]
-    V13,
-}
-
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[allow(missing_docs)]
 pub struct Packages {
@@ -179,15 +113,6 @@ pub struct Packages {
     #[serde(serialize_with = "masked")]
     pub password: String,
     pub p12_encryption: P12Encryption,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[allow(missing_docs)]
-pub enum P12Encryption {
-    #[serde(rename = "3des")]
-    TripleDes,
-    #[serde(rename = "aes256")]
-    Aes256,
 }
 
 /// `[cot]`.
@@ -205,41 +130,12 @@ pub struct CotKeys {
     pub ignore_stale: bool,
     pub max_persist_ttl: Duration,
     pub oversize: Oversize,
-    pub rewrite_sender_url: bool,
     pub flow_tags: bool,
     pub flow_tag_prefix: String,
     pub dedupe: Duration,
     pub disable_broadcast_map_items: bool,
     pub filters: Filters,
     pub rate: Rate,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum ReplayAt {
-    Connect,
-    Identify,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum DuplicateUid {
-    Auto,
-    Replace,
-    Allow,
-    Reject,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum Oversize {
-    Auto,
-    Filetransfer,
-    Send,
-    Drop,
 }
 
 /// `[cot.filters]`.
@@ -294,7 +190,6 @@ pub struct Limits {
     pub max_event_bytes_unidentified: usize,
     pub max_invalid_events: u32,
     pub tls_handshake: Duration,
-    pub auth_wait: Duration,
     pub handshakes_pending: usize,
     pub handshakes_active: usize,
     /// Pending handshakes per address; 0 = off.
@@ -327,21 +222,10 @@ pub struct Log {
     pub raw_cot: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum LogFormat {
-    Auto,
-    Text,
-    Json,
-    Fts,
-}
-
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[allow(missing_docs)]
 pub struct Metrics {
     pub enabled: bool,
-    pub per_client: bool,
 }
 
 /// `[why]`: the bounded record behind `fts why`.
@@ -368,10 +252,16 @@ pub struct Shutdown {
     pub drain: Duration,
     /// How long queues are written out before a client that does not read is cut.
     pub flush: Duration,
-    pub spread: Duration,
     pub deadline: Duration,
 }
 
 fn masked<S: serde::Serializer>(_: &str, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_str("***")
+}
+
+impl Listeners {
+    /// All CoT listeners, standing and extra.
+    pub fn cot(&self) -> impl Iterator<Item = &CotListener> {
+        [&self.cot_tcp, &self.cot_tls].into_iter().chain(&self.extra)
+    }
 }

@@ -330,4 +330,3 @@ fn encode(routed: &Routed) {
         let _ = routed.event.proto();
     }
 }
-

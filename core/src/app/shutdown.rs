@@ -1,0 +1,32 @@
+//! The way down, in order, within `shutdown.deadline`. Everything a client sent before the signal and that must not be
+//! lost is in the queues when they are written out, because no reader routes any more by then.
+use std::time::Duration;
+
+use super::Server;
+
+/// Did everything end in time?
+pub async fn run(server: &Server) -> bool {
+    let keys = server.config().shutdown.clone();
+    let clients = server.router.directory.roster().len();
+    tracing::info!(event = "server.stopping", clients, "stopping");
+    let done = tokio::time::timeout(keys.deadline, async {
+        server.stop_accepting.cancel();
+        server.sessions.stop_reading.cancel();
+        server.sessions.readers_stopped().await;
+        server.sessions.flush.cancel();
+        server.sessions.tasks.close();
+        server.sessions.tasks.wait().await;
+        server.stop_all.cancel();
+        server.tasks.close();
+        // Requests in flight on the admin listener.
+        let _ = tokio::time::timeout(keys.drain.min(Duration::from_secs(1)), server.tasks.wait()).await;
+    })
+    .await
+    .is_ok();
+    if !done {
+        tracing::error!(event = "server.stopped", "shutdown.deadline passed before everything had ended");
+    } else {
+        tracing::info!(event = "server.stopped", "stopped");
+    }
+    done
+}

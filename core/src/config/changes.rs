@@ -1,0 +1,28 @@
+//! What a reload changes: keys that take effect at once and keys that need a restart (operations.md 3.1).
+use super::Layer;
+
+/// See the file's head.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Taken over at once.
+    pub live: Vec<String>,
+    /// Reported; the running value stays.
+    pub restart_required: Vec<String>,
+}
+
+const LIVE: [&str; 5] = ["cot.", "stream.limits.", "log.level", "packages.", "shutdown."];
+
+/// Compares two merged configurations.
+pub fn changes(old: &Layer, new: &Layer) -> Changes {
+    let mut changes = Changes::default();
+    let keys: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    for key in keys {
+        let text = |layer: &Layer| layer.get(key).map(|(v, _)| v.to_string().trim().to_owned());
+        if text(old) != text(new) {
+            let list =
+                if LIVE.iter().any(|p| key.starts_with(p)) { &mut changes.live } else { &mut changes.restart_required };
+            list.push(key.clone());
+        }
+    }
+    changes
+}

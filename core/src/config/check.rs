@@ -1,0 +1,94 @@
+//! Rules between keys: what each value for itself cannot know.
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{Auth, ClientCert, Config, CotListener, ListenerKind, Origin, build::Build};
+
+/// Adds an error for every rule that is broken.
+pub(super) fn rules(config: &Config, build: &mut Build<'_>) {
+    let origin = |build: &Build<'_>, key: &str| build.values.get(key).map_or(Origin::Default, |(_, o)| o.clone());
+    let mut fail = |key: &str, message: &str| {
+        let at = origin(build, key);
+        build.rule(key, &at, message);
+    };
+    let limits = &config.stream.limits;
+    if !(65_536..=8_388_608).contains(&limits.max_event_bytes) {
+        fail("stream.limits.max_event_bytes", "must be between 65536 and 8388608");
+    }
+    if too_short(limits.idle_timeout) {
+        fail("stream.limits.idle_timeout", "0 or at least 200s: a quiet client may be silent for 180 s");
+    }
+    if limits.handshakes_active == 0 || limits.handshakes_pending == 0 {
+        fail("stream.limits.handshakes_active", "handshakes_active and handshakes_pending must be at least 1");
+    }
+    if limits.queue_soft_items == 0 || limits.queue_soft_bytes == 0 {
+        fail("stream.limits.queue_soft_items", "the soft marks must be at least 1");
+    }
+    let prefix = &config.cot.flow_tag_prefix;
+    let first = prefix.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    if !first || !prefix.chars().all(is_name) {
+        fail(
+            "cot.flow_tag_prefix",
+            "must begin with a letter and hold only letters, digits, - _ and . (it becomes the name of an XML attribute)",
+        );
+    }
+    if !config.server.node_id.chars().all(is_name) {
+        fail("server.node_id", "only letters, digits, - _ and . (it becomes part of the name of an XML attribute)");
+    }
+    let mut names = BTreeMap::new();
+    let mut ports: BTreeMap<(bool, u16), &str> = BTreeMap::new();
+    let admin = &config.listeners.admin;
+    if admin.enabled && admin.port != 0 {
+        ports.insert((false, admin.port), "admin");
+    }
+    for listener in config.listeners.cot() {
+        let extra = !matches!(listener.name.as_str(), "cot_tcp" | "cot_tls");
+        let key = if extra { "listeners.extra".to_owned() } else { format!("listeners.{}", listener.name) };
+        if let Some(message) = wrong(listener) {
+            fail(&format!("{key}.auth"), &format!("listener {}: {message}", listener.name));
+        }
+        let reserved = ["", "admin", "canary", "marti_http", "marti_https", "enrollment", "rest"]
+            .contains(&listener.name.as_str());
+        if reserved || names.insert(listener.name.clone(), ()).is_some() {
+            fail("listeners.extra", &format!("the name {:?} is taken, reserved or empty", listener.name));
+        }
+        let udp = matches!(listener.kind, ListenerKind::CotUdp | ListenerKind::CotMulticast);
+        if listener.enabled
+            && listener.port != 0
+            && let Some(other) = ports.insert((udp, listener.port), &listener.name)
+        {
+            fail(&format!("{key}.port"), &format!("port {} is used by listener {other}, too", listener.port));
+        }
+    }
+}
+
+fn too_short(idle: Duration) -> bool {
+    !idle.is_zero() && idle < Duration::from_secs(200)
+}
+
+fn is_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+fn wrong(listener: &CotListener) -> Option<&'static str> {
+    if listener.auth != Auth::None {
+        return Some("auth: only \"none\" in this version, users come with a later one");
+    }
+    if too_short(listener.idle_timeout) {
+        return Some("idle_timeout: 0 or at least 200s");
+    }
+    if listener.max_event_bytes != 0 && !(65_536..=8_388_608).contains(&listener.max_event_bytes) {
+        return Some("max_event_bytes: 0 or between 65536 and 8388608");
+    }
+    if listener.default_groups.iter().any(|g| g == crate::directory::CANARY || g.is_empty()) {
+        return Some("default_groups: a group is reserved or has no name");
+    }
+    if listener.kind == ListenerKind::CotMulticast
+        && listener.group.parse::<std::net::IpAddr>().is_ok_and(|a| a.is_multicast()) == false
+    {
+        return Some("group: a multicast listener needs a multicast address");
+    }
+    if listener.kind != ListenerKind::CotTls && listener.client_cert != ClientCert::None {
+        return Some("client_cert: only TLS listeners ask for certificates");
+    }
+    None
+}

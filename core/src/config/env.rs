@@ -1,0 +1,156 @@
+//! Values from the environment: `FTS_SECTION__KEY` for every key, and the names FreeTAKServer knew (operations.md 2.2).
+//! A legacy name wins over the file and loses to the new form. What has no meaning here is accepted with a note; what
+//! nobody knows is a warning with a suggestion, never an error (decision 112).
+use std::collections::BTreeMap;
+
+use toml_edit::Value;
+
+use super::{Layer, Origin, layer, nearest};
+
+/// FreeTAKServer's names that mean something here: name, key path.
+pub const LEGACY: &[(&str, &str)] = &[
+    ("FTS_NODE_ID", "server.node_id"),
+    ("FTS_CONNECTION_MESSAGE", "cot.welcome_message"),
+    ("FTS_COT_PORT", "listeners.cot_tcp.port"),
+    ("FTS_SSLCOT_PORT", "listeners.cot_tls.port"),
+    ("FTS_USER_ADDRESS", "server.public_host"),
+    ("FTS_DP_ADDRESS", "server.public_host"),
+    ("FTS_CERTS_PATH", "tls.dir"),
+    ("FTS_LOGFILE_PATH", "log.dir"),
+    ("FTS_LOG_LEVEL", "log.level"),
+    ("FTS_SERVER_KEYDIR", "tls.server_key"),
+    ("FTS_SERVER_PEMDIR", "tls.server_cert"),
+    ("FTS_CADIR", "tls.ca_cert"),
+    ("FTS_CAKEYDIR", "tls.ca_key"),
+    ("FTS_CLIENT_CERT_PASSWORD", "packages.password"),
+];
+
+/// Names that are accepted and do nothing: either this server needs no such setting, or the part they belong to is not
+/// in this version.
+pub const IGNORED: &[&str] = &[
+    "FTS_SECRET_KEY",
+    "FTS_OPTIMIZE_API",
+    "FTS_DATA_RECEPTION_BUFFER",
+    "FTS_MAX_RECEPTION_TIME",
+    "FTS_MAINLOOP_DELAY",
+    "FTS_EMERGENCY_RADIUS",
+    "FTS_DATABASE_TYPE",
+    "FTS_API_PORT",
+    "FTS_API_ADDRESS",
+    "FTS_FED_PORT",
+    "FTS_CLI_WHITELIST",
+    "FTS_NUM_ROUTING_WORKERS",
+    "FTS_ROUTING_PROXY_SUBSCRIBE_PORT",
+    "FTS_ROUTING_PROXY_SUBSCRIBE_IP",
+    "FTS_ROUTING_PROXY_PUBLISHER_PORT",
+    "FTS_ROUTING_PROXY_PUBLISHER_IP",
+    "FTS_ROUTING_PROXY_SERVER_PORT",
+    "FTS_ROUTING_PROXY_SERVER_IP",
+    "FTS_INTEGRATION_MANAGER_PULLER_PORT",
+    "FTS_INTEGRATION_MANAGER_PULLER_ADDRESS",
+    "FTS_INTEGRATION_MANAGER_PUBLISHER_PORT",
+    "FTS_INTEGRATION_MANAGER_PUBLISHER_ADDRESS",
+    "FTS_COT_TO_DB",
+    "FTS_SAVE_COT_TO_DB",
+    "FTS_DB_PATH",
+    "FTS_MAINPATH",
+    "FTS_EXCHECK_PATH",
+    "FTS_EXCHECK_TEMPLATE_PATH",
+    "FTS_EXCHECK_CHECKLIST_PATH",
+    "FTS_DATAPACKAGE_PATH",
+    "FTS_DATA_PATH",
+    "FTS_CLIENT_PACKAGES_PATH",
+    "FTS_CORE_COMPONENTS_PATH",
+    "FTS_INTERNAL_COMPONENTS_PATH",
+    "FTS_EXTERNAL_COMPONENTS_PATH",
+    "FTS_CORE_COMPONENTS_IMPORT_ROOT",
+    "FTS_INTERNAL_COMPONENTS_IMPORT_ROOT",
+    "FTS_EXTERNAL_COMPONENTS_IMPORT_ROOT",
+    "FTS_TESTCLIENT_PEMDIR",
+    "FTS_TESTCLIENT_KEYDIR",
+    "FTS_UNENCRYPTED_KEYDIR",
+    "FTS_SERVER_P12DIR",
+    "FTS_FEDERATION_CERTDIR",
+    "FTS_FEDERATION_KEYDIR",
+    "FTS_FEDERATION_KEYPASS",
+    "FTS_FED_PASSWORD",
+    "FTS_WEBSOCKET_KEY",
+    "FTS_CRLDIR",
+    "FTS_FIRST_START",
+    "FTS_IP",
+    "FTS_API_PROTO",
+    "FTS_UI_EXPOSED_IP",
+    "FTS_UI_PORT",
+    "FTS_UI_WSKEY",
+    "FTS_API_KEY",
+];
+
+/// Names that are read elsewhere.
+const ELSEWHERE: &[&str] = &[
+    "FTS_CONFIG",
+    "FTS_CONFIG_PATH",
+    "FTS_PERSISTENCE_PATH",
+    "FTS_SERVER__DATA_DIR",
+    "FTS_BIN",
+    "FTS_GIT",
+    "FTS_RUSTC",
+];
+
+/// The variable of a key.
+pub fn name(path: &str) -> String {
+    format!("FTS_{}", path.replace('.', "__").replace('-', "_").to_uppercase())
+}
+
+/// FreeTAKServer's words for yes and no, and ours.
+pub fn flag(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "y" | "on" => Some(true),
+        "0" | "false" | "no" | "n" | "off" | "" => Some(false),
+        _ => None,
+    }
+}
+
+/// What the environment says about the keys of `defaults`, and notes for the operator.
+pub fn read(env: &BTreeMap<String, String>, defaults: &Layer) -> (Layer, Vec<String>) {
+    let (mut found, mut notes) = (Layer::new(), Vec::new());
+    let text = |path: &str, text: &str| -> Value {
+        let wants_text = matches!(defaults.get(path), Some((Value::String(_), _)));
+        if wants_text && !text.trim_start().starts_with('"') { Value::from(text) } else { layer::literal(text) }
+    };
+    for (variable, path) in LEGACY {
+        if let Some(value) = env.get(*variable) {
+            found.insert((*path).to_owned(), (text(path, value), Origin::Env((*variable).to_owned())));
+        }
+    }
+    let names: BTreeMap<String, &String> = defaults.keys().map(|path| (name(path), path)).collect();
+    for (variable, path) in &names {
+        let from_file =
+            env.get(&format!("{variable}_FILE")).map(|file| std::fs::read_to_string(file).map(|t| t.trim().to_owned()));
+        match from_file {
+            Some(Err(error)) => notes.push(format!("{variable}_FILE: {error}")),
+            Some(Ok(value)) => {
+                drop(found.insert((*path).clone(), (Value::from(value), Origin::Env(format!("{variable}_FILE")))))
+            }
+            None => {}
+        }
+        if let Some(value) = env.get(variable) {
+            found.insert((*path).clone(), (text(path, value), Origin::Env(variable.clone())));
+        }
+    }
+    for variable in env.keys().filter(|v| v.starts_with("FTS_")) {
+        let plain = variable.strip_suffix("_FILE").unwrap_or(variable);
+        let known = names.contains_key(plain)
+            || LEGACY.iter().any(|(n, _)| n == variable)
+            || ELSEWHERE.contains(&variable.as_str());
+        if known {
+            continue;
+        }
+        if IGNORED.contains(&variable.as_str()) || variable.starts_with("FTS_MAP_") {
+            notes.push(format!("{variable} is accepted and has no effect in this version"));
+        } else {
+            let hint = nearest(variable, names.keys()).map(|n| format!(", did you mean {n}?")).unwrap_or_default();
+            notes.push(format!("{variable} is no setting of fts{hint}"));
+        }
+    }
+    (found, notes)
+}

@@ -1,0 +1,94 @@
+//! [`Layer`]: one source of values, flattened to key paths, each with the place it came from.
+use std::{collections::BTreeMap, fmt, ops::Range, path::Path};
+
+use toml_edit::{Document, Item, Value};
+
+use super::ConfigError;
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Built in.
+    Default,
+    /// The secure profile.
+    Profile,
+    /// A file and line.
+    File(String, usize),
+    /// An environment variable.
+    Env(String),
+    /// `--set`, or a legacy flag.
+    Set,
+    /// The rule for the data directory, by name of what decided.
+    Rule(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::Profile => f.write_str("profile:secure"),
+            Origin::File(file, line) => write!(f, "{file}:{line}"),
+            Origin::Env(name) => write!(f, "env:{name}"),
+            Origin::Set => f.write_str("command line"),
+            Origin::Rule(rule) => write!(f, "rule:{rule}"),
+        }
+    }
+}
+
+/// Key path -> value and origin.
+pub type Layer = BTreeMap<String, (Value, Origin)>;
+
+/// Reads a TOML text. `[[listeners.extra]]` is one value: an array of tables.
+///
+/// # Errors
+/// What is not TOML, with its line.
+pub fn read(text: &str, name: &str) -> Result<Layer, ConfigError> {
+    let document = Document::parse(text).map_err(|error| ConfigError::Syntax {
+        place: format!("{name}:{}", line(text, error.span())),
+        message: error.message().to_owned(),
+    })?;
+    let mut layer = Layer::new();
+    for (key, item) in document.as_table().iter() {
+        flatten(key.to_owned(), item, text, name, &mut layer);
+    }
+    Ok(layer)
+}
+
+fn flatten(path: String, item: &Item, text: &str, name: &str, layer: &mut Layer) {
+    match item {
+        Item::Table(table) => {
+            table.iter().for_each(|(key, item)| flatten(format!("{path}.{key}"), item, text, name, layer))
+        }
+        Item::ArrayOfTables(tables) => {
+            let at = line(text, tables.iter().next().and_then(|t| t.span()));
+            let list: toml_edit::Array =
+                tables.iter().map(|t| Value::InlineTable(t.clone().into_inline_table())).collect();
+            layer.insert(path, (Value::Array(list), Origin::File(name.to_owned(), at)));
+        }
+        Item::Value(value) => {
+            let at = line(text, value.span());
+            layer.insert(path, (value.clone(), Origin::File(name.to_owned(), at)));
+        }
+        Item::None => {}
+    }
+}
+
+fn line(text: &str, span: Option<Range<usize>>) -> usize {
+    let start = span.map_or(0, |s| s.start).min(text.len());
+    text.as_bytes()[..start].iter().filter(|b| **b == b'\n').count() + 1
+}
+
+/// A file's content as a layer.
+///
+/// # Errors
+/// What cannot be read or is not TOML.
+pub fn read_file(path: &Path) -> Result<Layer, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), message: error.to_string() })?;
+    read(&text, &path.display().to_string())
+}
+
+/// A value from the environment or the command line: a TOML literal, else plain text.
+pub fn literal(text: &str) -> Value {
+    text.trim().parse().unwrap_or_else(|_| Value::from(text))
+}

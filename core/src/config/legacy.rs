@@ -1,0 +1,39 @@
+//! FreeTAKServer's command line: `-CoTPort 8087 -AutoStart True …` becomes `--set` overrides (operations.md 4).
+
+/// Overrides and notices; None when the arguments are not of that form (the first begins with one dash and a capital,
+/// or is `-UI` or `-d`).
+pub fn legacy_args(args: &[String]) -> Option<(Vec<String>, Vec<String>)> {
+    let first = args.first()?;
+    let old = first.strip_prefix('-').is_some_and(|f| f.starts_with(|c: char| c.is_ascii_uppercase())) || first == "-d";
+    if !old {
+        return None;
+    }
+    let (mut set, mut notices) = (Vec::new(), Vec::new());
+    let mut args = args.iter();
+    while let Some(flag) = args.next() {
+        let value = args.next().map_or("", String::as_str);
+        match flag.as_str() {
+            "-CoTPort" => set.push(format!("listeners.cot_tcp.port={value}")),
+            "-CoTIP" => set.push(format!("listeners.cot_tcp.bind=\"{value}\"")),
+            "-SSLCoTPort" => set.push(format!("listeners.cot_tls.port={value}")),
+            "-SSLCoTIP" => set.push(format!("listeners.cot_tls.bind=\"{value}\"")),
+            "-AutoStart" => {
+                if value == "False" {
+                    set.extend(["listeners.cot_tcp.enabled=false".into(), "listeners.cot_tls.enabled=false".into()]);
+                }
+            }
+            "-d" => notices.push("-d: use `fts run` under systemd with config/fts.service".into()),
+            "-UI" => notices.push("-UI has no effect: the web UI is a program of its own".into()),
+            "-DataPackagePort"
+            | "-DataPackageIP"
+            | "-SSLDataPackagePort"
+            | "-SSLDataPackageIP"
+            | "-RestAPIPort"
+            | "-RestAPIIP" => {
+                notices.push(format!("{flag} has no effect in this version: its listener comes with a later one"));
+            }
+            other => notices.push(format!("{other} is no option of FreeTAKServer")),
+        }
+    }
+    Some((set, notices))
+}
