@@ -1,21 +1,27 @@
 //! Listeners: a port becomes an identified byte stream.
 //!
-//! Order: [`bind`] every socket first, then [`Bound::serve`] accepts: TCP_NODELAY and keepalive, connection limits,
-//! PROXY header, TLS handshake in a task of its own (never in the accept loop), first-byte sniffing for wrong
-//! protocols; then the stream goes to the caller's `on_stream`. UDP datagrams go to `on_datagram`.
+//! Order: `bind` every socket first, then [`Acceptor::run`] accepts: TCP_NODELAY and keepalive, connection limits,
+//! PROXY header, TLS handshake in a task of its own (never in the accept loop); then the stream goes to `on_stream`.
+//! Datagrams go to [`udp::run`]'s callback. Nothing here knows CoT.
 use std::{net::SocketAddr, sync::Arc};
-
-use tokio::net::TcpStream;
 
 use crate::config::CotListener;
 
-/// A TLS or plain stream, both directions.
-pub enum Stream {
-    /// Plain TCP.
-    Plain(TcpStream),
-    /// TLS on TCP.
-    Tls(Box<tokio_rustls::server::TlsStream<TcpStream>>),
-}
+mod accept;
+mod bind;
+mod gate;
+mod handshake;
+mod sniff;
+mod stream;
+pub mod tls;
+pub mod udp;
+
+pub use accept::{Acceptor, OnStream};
+pub use bind::{BindError, bind, bind_udp, own_address};
+pub use gate::{Gate, Seat};
+pub use handshake::Handshakes;
+pub use sniff::{WrongProtocol, sniff};
+pub use stream::{ReadHalf, Stream, WriteHalf};
 
 /// What a verified client certificate says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,108 +43,8 @@ pub struct Accepted {
     /// The verified certificate, if any.
     pub cert: Option<PeerCert>,
     /// Its place under the connection limits; given back when dropped.
-    pub seat: (),
+    pub seat: Seat,
 }
 
-/// Reading side.
-pub enum ReadHalf {
-    /// Plain TCP.
-    Plain(tokio::net::tcp::OwnedReadHalf),
-    /// TLS.
-    Tls(tokio::io::ReadHalf<tokio_rustls::server::TlsStream<TcpStream>>),
-}
-
-/// Writing side.
-pub enum WriteHalf {
-    /// Plain TCP.
-    Plain(tokio::net::tcp::OwnedWriteHalf),
-    /// TLS.
-    Tls(tokio::io::WriteHalf<tokio_rustls::server::TlsStream<TcpStream>>),
-}
-
-impl Stream {
-    /// Both directions, each with an owner of its own.
-    pub fn split(self) -> (ReadHalf, WriteHalf) {
-        match self {
-            Stream::Plain(stream) => {
-                let (from, to) = stream.into_split();
-                (ReadHalf::Plain(from), WriteHalf::Plain(to))
-            }
-            Stream::Tls(stream) => {
-                let (from, to) = tokio::io::split(*stream);
-                (ReadHalf::Tls(from), WriteHalf::Tls(to))
-            }
-        }
-    }
-}
-
-use std::{
-    io::{self, IoSlice},
-    pin::Pin,
-    task::{Context, Poll},
-};
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-impl AsyncRead for ReadHalf {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            ReadHalf::Plain(half) => Pin::new(half).poll_read(cx, buf),
-            ReadHalf::Tls(half) => Pin::new(half).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for WriteHalf {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            WriteHalf::Plain(half) => Pin::new(half).poll_write(cx, buf),
-            WriteHalf::Tls(half) => Pin::new(half).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            WriteHalf::Plain(half) => Pin::new(half).poll_write_vectored(cx, bufs),
-            WriteHalf::Tls(half) => Pin::new(half).poll_write_vectored(cx, bufs),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            WriteHalf::Plain(half) => Pin::new(half).poll_flush(cx),
-            WriteHalf::Tls(half) => Pin::new(half).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            WriteHalf::Plain(half) => Pin::new(half).poll_shutdown(cx),
-            WriteHalf::Tls(half) => Pin::new(half).poll_shutdown(cx),
-        }
-    }
-}
-
-/// What came to the wrong port.
-#[derive(Clone, Copy, Debug)]
-pub struct WrongProtocol(&'static str);
-
-impl WrongProtocol {
-    /// One log line.
-    pub fn report(&self, listener: &CotListener, peer: SocketAddr) {
-        tracing::warn!(event = "net.wrong_protocol", %peer, listener = %listener.name, "{}", self.0);
-    }
-}
-
-/// Looks at the first bytes.
-pub fn sniff(_data: &[u8]) -> Option<WrongProtocol> {
-    None
-}
+#[cfg(test)]
+mod tests;
