@@ -1,3 +1,7 @@
 //! Logs, metrics, health: everything an operator can see.
 pub mod clock;
+pub mod log;
 pub mod meters;
+pub mod metrics;
+pub mod names;
+mod roll;

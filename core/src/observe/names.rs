@@ -1,0 +1,57 @@
+//! The fixed event names of log lines. Tools match them, so none is ever renamed; a test compares the list with the
+//! source.
+
+/// All names.
+pub const EVENTS: &[&str] = &[
+    "canary.lost",
+    "cert.issued",
+    "client.connected",
+    "client.cut",
+    "client.disconnected",
+    "client.identified",
+    "client.incognito",
+    "client.protobuf",
+    "client.recovered",
+    "client.slow",
+    "config.loaded",
+    "config.note",
+    "config.rejected",
+    "config.reloaded",
+    "cot.oversize",
+    "cot.rejected",
+    "net.no_files",
+    "net.refused",
+    "net.wrong_protocol",
+    "queue.overflow",
+    "server.ready",
+    "server.starting",
+    "server.stopped",
+    "server.stopping",
+    "service.state",
+    "tls.handshake_failed",
+];
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    fn used(dir: &Path, names: &mut BTreeSet<String>) {
+        for entry in fs::read_dir(dir).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                used(&path, names);
+            } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("names.rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                names.extend(text.split("event = \"").skip(1).filter_map(|t| Some(t.split_once('"')?.0.to_owned())));
+            }
+        }
+    }
+
+    #[test]
+    fn op13_14_every_event_name_is_in_the_list() {
+        let mut names = BTreeSet::new();
+        used(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut names);
+        let listed: BTreeSet<String> = super::EVENTS.iter().map(ToString::to_string).collect();
+        assert_eq!(names, listed);
+    }
+}
