@@ -4,5 +4,14 @@
 //! -> admin listener and control socket -> accept. A port in use ends the start before anything is served.
 //! Stop: readiness off -> accept nothing -> readers stop after what they have read -> queues are written out -> close.
 //! No contact says goodbye at shutdown: clients reconnect at once, and a notice would only blank their maps.
+mod banner;
+mod boot;
 pub mod canary;
+mod control;
 pub mod node;
+mod report;
+mod server;
+mod shutdown;
+
+pub use boot::{RunArgs, run};
+pub use server::Server;

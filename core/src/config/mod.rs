@@ -22,6 +22,7 @@ pub use keys::*;
 pub use layer::{Layer, Origin};
 pub use legacy::legacy_args;
 pub use load::{DEFAULT, Loaded, Sources, defaults, load};
+pub use units::duration;
 pub use words::*;
 
 /// The nearest of these names, if one is near.

@@ -1,1 +1,4 @@
-//! The HTTP mux. For now the admin listener and the local control socket.
+//! The HTTP mux. For now the admin listener (probes and metrics for anybody who reaches it) and the local control
+//! socket (whoever may open it is admin). The TAK API's listeners arrive with the identity issue.
+pub mod admin;
+pub mod local;

@@ -17,7 +17,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -49,6 +49,9 @@ pub struct Sessions {
     reading: AtomicUsize,
     all_stopped: Notify,
     welcomed: Mutex<HashMap<Arc<str>, i64>>,
+    /// Kept out until (ms UTC): uids, certificate names, addresses.
+    bans: Mutex<HashMap<String, i64>>,
+    draining: AtomicBool,
 }
 
 /// A day: how often a client is welcomed (decision 119).
@@ -65,12 +68,16 @@ impl Sessions {
             reading: AtomicUsize::new(0),
             all_stopped: Notify::new(),
             welcomed: Mutex::default(),
+            bans: Mutex::default(),
+            draining: AtomicBool::new(false),
         })
     }
 
     /// Takes a stream over.
     pub fn accept(self: &Arc<Self>, accepted: Accepted) {
-        if self.stop_reading.is_cancelled() {
+        let named = accepted.cert.as_ref().is_some_and(|c| self.banned(&c.common_name));
+        if self.stop_reading.is_cancelled() || self.draining() || named || self.banned(&accepted.peer.ip().to_string())
+        {
             return;
         }
         self.reading.fetch_add(1, Relaxed);
@@ -216,6 +223,9 @@ impl Sessions {
     pub fn identified(&self, client: &Arc<Client>) {
         let who = client.who();
         let (uid, callsign) = (who.uid.clone(), who.callsign.clone());
+        if self.banned(&uid) {
+            client.end(Leave::Kicked);
+        }
         tracing::info!(event = "client.identified", conn = client.conn, uid = %uid, callsign = %callsign, platform = %who.platform, "identified");
         drop(who);
         let policy = self.router.policy();
@@ -258,13 +268,42 @@ impl Sessions {
         found.len()
     }
 
-    /// Ends the connections known by this name; how many there were.
-    pub fn kick(&self, name: &str) -> usize {
+    /// Ends the connections known by this name and, with `ban`, keeps it out so long; how many there were.
+    pub fn kick(&self, name: &str, ban: Option<Duration>) -> usize {
         let found = self.called(name);
         for client in &found {
             client.end(Leave::Kicked);
         }
+        if let Some(time) = ban {
+            let until = clock::now_ms().saturating_add(time.as_millis() as i64);
+            let mut bans = self.bans.lock();
+            bans.insert(name.to_owned(), until);
+            for client in &found {
+                bans.insert(client.who().uid.to_string(), until);
+                bans.extend(client.cert.as_ref().map(|c| (c.common_name.clone(), until)));
+            }
+        }
         found.len()
+    }
+
+    fn banned(&self, name: &str) -> bool {
+        let mut bans = self.bans.lock();
+        if bans.is_empty() {
+            return false;
+        }
+        let now = clock::now_ms();
+        bans.retain(|_, until| *until > now);
+        bans.contains_key(name)
+    }
+
+    /// While draining new connections are closed at once.
+    pub fn drain(&self, on: bool) {
+        self.draining.store(on, Relaxed);
+    }
+
+    /// Are new connections closed?
+    pub fn draining(&self) -> bool {
+        self.draining.load(Relaxed)
     }
 
     fn called(&self, name: &str) -> Vec<Arc<Client>> {

@@ -1,0 +1,44 @@
+//! The start page: what a person needs next. Printed once to a terminal; logs are for machines.
+use std::io::{IsTerminal, Write};
+
+use super::Server;
+use crate::net::own_address;
+
+/// Prints it if somebody is looking.
+pub fn print(server: &Server) {
+    let mut out = std::io::stdout();
+    if out.is_terminal() {
+        let _ = out.write_all(page(server).as_bytes());
+    }
+}
+
+fn page(server: &Server) -> String {
+    let config = server.config();
+    let host = match config.server.public_host.as_str() {
+        "" => own_address().map_or_else(|| "localhost".to_owned(), |a| a.to_string()),
+        host => host.to_owned(),
+    };
+    let mut page = format!("\n  fts {} is ready.\n\n  Connect clients to {host}:\n", env!("CARGO_PKG_VERSION"));
+    for listener in server.listeners.iter().filter(|l| l.name != "admin") {
+        let safe = if listener.tls {
+            "TLS, with a certificate of this server"
+        } else {
+            "NOT ENCRYPTED: anybody who reaches it may read and send"
+        };
+        page += &format!(
+            "    {:<10} {:>5}/{:<4} {safe}\n",
+            listener.name,
+            listener.address.port(),
+            if listener.kind == "udp" { "udp" } else { "tcp" }
+        );
+    }
+    if config.server.public_host.is_empty() {
+        page += "\n  The address was guessed. Set server.public_host to the name or address clients use (fts init asks for it).\n";
+    }
+    if let Some(authority) = &server.authority {
+        page += &format!("\n  CA fingerprint (SHA-256): {}\n", authority.fingerprint());
+    }
+    page += &format!("  Data directory:           {}\n", config.server.data_dir.display());
+    page += "\n  Next: fts cert issue NAME     a certificate for a TLS client\n        fts status              who is connected, what was routed\n        fts why --event UID     who got an event and who did not, and why\n\n";
+    page
+}

@@ -1,0 +1,293 @@
+//! The way up, in order. Everything that can be wrong is found before the first client is accepted.
+use std::{
+    process::ExitCode,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::{
+    net::{TcpListener, UdpSocket},
+    signal::unix::{SignalKind, signal},
+    sync::Semaphore,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    banner,
+    canary::Canary,
+    node,
+    server::{Listening, Server},
+    shutdown,
+};
+use crate::{
+    cli::Global,
+    config::{Config, ConfigError, ListenerKind, Loaded, Sources, load},
+    directory::Directory,
+    http::{
+        admin::{self, Access, Control},
+        local,
+    },
+    identity::{Authority, CertError},
+    net::{self, Acceptor, Gate, Handshakes, OnStream},
+    observe::{clock, log, metrics},
+    route::Router,
+    session::{Sessions, datagram::Datagrams, sweep},
+};
+
+/// Flags of `fts run`.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct RunArgs {
+    /// Check the configuration and exit.
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// Why the server did not start; each kind has its exit code.
+#[derive(Debug, thiserror::Error)]
+enum BootError {
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    #[error("{0}")]
+    Node(#[from] node::NodeError),
+    #[error("{0}")]
+    Cert(#[from] CertError),
+    #[error("{0}")]
+    Bind(#[from] net::BindError),
+    #[error("{0}: {1}")]
+    Io(&'static str, std::io::Error),
+    #[error("{0}")]
+    Log(String),
+}
+
+impl BootError {
+    fn code(&self) -> ExitCode {
+        match self {
+            BootError::Config(_) | BootError::Log(_) => ExitCode::from(4),
+            BootError::Node(node::NodeError::Locked(..)) => ExitCode::from(5),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// `fts run`.
+pub fn run(global: &Global, args: &RunArgs) -> ExitCode {
+    match start(global, args) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("fts: {error}");
+            error.code()
+        }
+    }
+}
+
+fn start(global: &Global, args: &RunArgs) -> Result<ExitCode, BootError> {
+    let sources = global.sources();
+    let loaded = load(&sources)?;
+    if args.check {
+        loaded.notes.iter().for_each(|note| eprintln!("note: {note}"));
+        println!("configuration is good");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut config = loaded.config.clone();
+    let _lock = node::lock(&config.server.data_dir)?;
+    let logs = log::init(&config.log).map_err(BootError::Log)?;
+    clock::tick();
+    metrics::install();
+    tracing::info!(event = "server.starting", version = env!("CARGO_PKG_VERSION"), git = env!("FTS_GIT"), data_dir = %config.server.data_dir.display(), "starting");
+    let file = loaded.file.as_ref().map_or_else(|| "built-in defaults".to_owned(), |f| f.display().to_string());
+    tracing::info!(event = "config.loaded", file, "configuration");
+    loaded.notes.iter().for_each(|note| tracing::warn!(event = "config.note", "{note}"));
+    config.server.node_id = node::node_id(&config.server.data_dir, &config.server.node_id)?;
+    let tls = config.listeners.cot().any(|l| l.enabled && l.kind == ListenerKind::CotTls);
+    let authority = if tls { Some(Arc::new(Authority::open(&config)?)) } else { None };
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if config.server.worker_threads > 0 {
+        runtime.worker_threads(config.server.worker_threads);
+    }
+    let runtime = runtime.enable_all().thread_name("fts").build().map_err(|e| BootError::Io("runtime", e))?;
+    let ended = runtime.block_on(serve(sources, loaded, Arc::new(config), logs, authority))?;
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    Ok(if ended { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn serve(
+    sources: Sources,
+    loaded: Loaded,
+    config: Arc<Config>,
+    logs: log::Logs,
+    authority: Option<Arc<Authority>>,
+) -> Result<bool, BootError> {
+    let sockets = Sockets::bind(&config, authority.as_deref())?;
+    let router = Arc::new(Router::new(Arc::new(Directory::default()), config.clone()));
+    let sessions = Sessions::new(router.clone());
+    let server = Arc::new(Server {
+        sources,
+        loaded: Mutex::new(loaded),
+        running: ArcSwap::from(config.clone()),
+        router,
+        sessions,
+        authority,
+        logs,
+        canary: Arc::new(Canary::default()),
+        listeners: sockets.listening.clone(),
+        started: clock::now_ms(),
+        stop_accepting: CancellationToken::new(),
+        stop_all: CancellationToken::new(),
+        stop_asked: CancellationToken::new(),
+        ready: false.into(),
+        tasks: TaskTracker::new(),
+    });
+    administration(&server, sockets.admin)?;
+    sockets.tcp.into_iter().for_each(|(socket, listener, tls)| accept(&server, socket, listener, tls));
+    sockets.udp.into_iter().for_each(|(socket, listener)| receive(&server, socket, listener));
+    server.tasks.spawn(sweep::run(server.sessions.clone(), server.stop_all.clone()));
+    let every = config.canary.interval;
+    if !every.is_zero() {
+        let run = server.canary.clone().run(
+            server.router.clone(),
+            config.listeners.cot_tcp.clone(),
+            every,
+            server.stop_all.clone(),
+        );
+        server.tasks.spawn(run);
+    }
+    let addresses: Vec<_> = server.listeners.iter().map(|l| (l.name.clone(), l.address)).collect();
+    server.ready.store(true, Relaxed);
+    node::publish_listeners(&config.server.data_dir, &addresses)?;
+    for listener in &server.listeners {
+        ::metrics::gauge!("fts_service_up", "service" => listener.name.clone()).set(1.0);
+        tracing::info!(event = "service.state", service = %listener.name, address = %listener.address, tls = listener.tls, "listening");
+    }
+    tracing::info!(event = "server.ready", after_ms = clock::tick(), "ready");
+    banner::print(&server);
+    signals(&server).await.map_err(|e| BootError::Io("signals", e))?;
+    Ok(shutdown::run(&server).await)
+}
+
+type Tls = Option<Arc<rustls::ServerConfig>>;
+
+/// Everything that is bound before anything is accepted.
+struct Sockets {
+    tcp: Vec<(TcpListener, Arc<crate::config::CotListener>, Tls)>,
+    udp: Vec<(UdpSocket, Arc<crate::config::CotListener>)>,
+    admin: Option<TcpListener>,
+    listening: Vec<Listening>,
+}
+
+impl Sockets {
+    fn bind(config: &Config, authority: Option<&Authority>) -> Result<Self, BootError> {
+        let mut sockets = Self { tcp: Vec::new(), udp: Vec::new(), admin: None, listening: Vec::new() };
+        let io = |what: &'static str| move |e: std::io::Error| BootError::Io(what, e);
+        for listener in config.listeners.cot().filter(|l| l.enabled) {
+            let listener = Arc::new(listener.clone());
+            let (kind, address) = match listener.kind {
+                ListenerKind::CotUdp | ListenerKind::CotMulticast => {
+                    let socket = UdpSocket::from_std(net::bind_udp(&listener)?.into()).map_err(io("socket"))?;
+                    let address = socket.local_addr().map_err(io("socket"))?;
+                    sockets.udp.push((socket, listener.clone()));
+                    ("udp", address)
+                }
+                kind => {
+                    let socket = net::bind(&listener.name, &listener.bind, listener.port, socket2::Type::STREAM)?;
+                    let socket = TcpListener::from_std(socket.into()).map_err(io("socket"))?;
+                    let address = socket.local_addr().map_err(io("socket"))?;
+                    let tls = match authority {
+                        Some(authority) if kind == ListenerKind::CotTls => {
+                            Some(net::tls::server_config(authority, config, listener.client_cert)?)
+                        }
+                        _ => None,
+                    };
+                    sockets.tcp.push((socket, listener.clone(), tls));
+                    (if kind == ListenerKind::CotSubmit { "tcp, one way" } else { "tcp" }, address)
+                }
+            };
+            sockets.listening.push(Listening {
+                name: listener.name.clone(),
+                kind,
+                address,
+                tls: listener.kind == ListenerKind::CotTls,
+            });
+        }
+        let admin = &config.listeners.admin;
+        if admin.enabled {
+            let socket =
+                TcpListener::from_std(net::bind("admin", &admin.bind, admin.port, socket2::Type::STREAM)?.into())
+                    .map_err(io("socket"))?;
+            let address = socket.local_addr().map_err(io("socket"))?;
+            sockets.listening.push(Listening { name: "admin".into(), kind: "http", address, tls: false });
+            sockets.admin = Some(socket);
+        }
+        Ok(sockets)
+    }
+}
+
+fn accept(server: &Arc<Server>, socket: TcpListener, listener: Arc<crate::config::CotListener>, tls: Tls) {
+    let config = server.config();
+    let limits = config.stream.limits.clone();
+    let computing = Arc::new(Semaphore::new(limits.handshakes_active));
+    let handshakes =
+        tls.map(|tls| Handshakes::new(TlsAcceptor::from(tls), listener.clone(), limits.clone(), computing));
+    let sessions = server.sessions.clone();
+    let on_stream: OnStream = Arc::new(move |accepted| sessions.accept(accepted));
+    let gate = Gate::new(config.server.max_connections, config.server.max_connections_per_ip);
+    let acceptor = Arc::new(Acceptor { socket, listener, limits, gate, handshakes, on_stream });
+    server.tasks.spawn(acceptor.run(server.stop_accepting.clone(), server.tasks.clone()));
+}
+
+fn receive(server: &Arc<Server>, socket: UdpSocket, listener: Arc<crate::config::CotListener>) {
+    let name: Arc<str> = listener.name.as_str().into();
+    let datagrams = Datagrams::new(server.router.clone(), listener);
+    server.tasks.spawn(net::udp::run(socket, name, server.stop_accepting.clone(), move |data, peer| {
+        datagrams.take(data, peer)
+    }));
+}
+
+/// The admin listener and the control socket.
+fn administration(server: &Arc<Server>, listener: Option<TcpListener>) -> Result<(), BootError> {
+    let control: Arc<dyn Control> = server.clone();
+    let socket = local::bind(&server.config().server.data_dir).map_err(|e| BootError::Io("run/fts.sock", e))?;
+    let stop = server.stop_all.clone();
+    let local_routes = admin::routes(control.clone(), Access::Local);
+    server.tasks.spawn(async move {
+        tokio::select! {
+            _ = async { axum::serve(socket, local_routes).await } => {}
+            () = stop.cancelled() => {}
+        }
+    });
+    if let Some(listener) = listener {
+        let (stop, routes) = (server.stop_all.clone(), admin::routes(control, Access::Listener));
+        server.tasks.spawn(async move {
+            tokio::select! {
+                _ = async { axum::serve(listener, routes).await } => {}
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Returns when it is time to go: TERM, INT or `fts stop`. HUP reloads, USR1 reopens logs. A second TERM or INT ends
+/// the process at once.
+async fn signals(server: &Arc<Server>) -> std::io::Result<()> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut hup, mut usr1) = (signal(SignalKind::hangup())?, signal(SignalKind::user_defined1())?);
+    loop {
+        tokio::select! {
+            _ = term.recv() => break,
+            _ = int.recv() => break,
+            () = server.stop_asked.cancelled() => break,
+            _ = hup.recv() => drop(server.reload()),
+            _ = usr1.recv() => server.logs.reopen(),
+        }
+    }
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        std::process::exit(1);
+    });
+    Ok(())
+}

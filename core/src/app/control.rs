@@ -1,0 +1,140 @@
+//! What the admin routes ask, answered from the running parts.
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use serde_json::{Map, Value, json};
+use tokio::sync::{broadcast, mpsc};
+
+use super::{Server, report};
+use crate::{
+    config::{changes, load},
+    http::admin::{Control, Readiness},
+    observe::log,
+    route::{Policy, TapEvent, why},
+};
+
+/// Keys whose values nobody is shown.
+const SECRET: &[&str] = &["packages.password"];
+
+impl Control for Server {
+    fn status(&self) -> Value {
+        report::status(self)
+    }
+
+    fn config(&self) -> Value {
+        let loaded = self.loaded.lock();
+        let entry = |(key, (value, origin)): (&String, &(toml_edit::Value, crate::config::Origin))| {
+            let value =
+                if SECRET.contains(&key.as_str()) { "***".to_owned() } else { value.to_string().trim().to_owned() };
+            (key.clone(), json!({"value": value, "origin": origin.to_string()}))
+        };
+        Value::Object(loaded.values.iter().map(entry).collect::<Map<_, _>>())
+    }
+
+    fn clients(&self, gone: bool) -> Vec<Value> {
+        report::clients(&self.router, gone)
+    }
+
+    fn kick(&self, who: &str, ban: Option<Duration>) -> usize {
+        self.sessions.kick(who, ban)
+    }
+
+    fn send(&self, who: &str, text: &str) -> usize {
+        self.sessions.send_text(who, text)
+    }
+
+    fn why(&self, query: &why::Query) -> Vec<why::WhyEvent> {
+        self.router.why.answer(&self.router.directory, query)
+    }
+
+    fn tail(&self) -> mpsc::Receiver<TapEvent> {
+        self.router.tap.watch()
+    }
+
+    fn reload(&self) -> Result<Vec<String>, String> {
+        let fresh = load(&self.sources).map_err(|error| {
+            tracing::error!(event = "config.rejected", %error, "the running configuration stays");
+            metrics::counter!("fts_config_reload_total", "result" => "rejected").increment(1);
+            error.to_string()
+        })?;
+        let mut loaded = self.loaded.lock();
+        let changes = changes(&loaded.values, &fresh.values);
+        let mut next = (*self.config()).clone();
+        next.cot = fresh.config.cot.clone();
+        next.stream = fresh.config.stream.clone();
+        next.packages = fresh.config.packages.clone();
+        next.shutdown = fresh.config.shutdown.clone();
+        if next.log.level != fresh.config.log.level {
+            self.logs.set_level(&fresh.config.log.level)?;
+            next.log.level = fresh.config.log.level.clone();
+        }
+        *loaded = fresh;
+        drop(loaded);
+        let next = Arc::new(next);
+        self.running.store(next.clone());
+        self.router.set_policy(Policy::new(next));
+        metrics::counter!("fts_config_reload_total", "result" => "ok").increment(1);
+        tracing::info!(
+            event = "config.reloaded",
+            live = changes.live.join(" "),
+            restart_required = changes.restart_required.join(" "),
+            "configuration reloaded"
+        );
+        Ok(changes.restart_required)
+    }
+
+    fn drain(&self, on: bool) {
+        self.sessions.drain(on);
+    }
+
+    fn stop(&self) {
+        self.stop_asked.cancel();
+    }
+
+    fn readiness(&self) -> Readiness {
+        let mut readiness = Readiness { status: "ok", ..Readiness::default() };
+        for listener in &self.listeners {
+            readiness.checks.insert(listener.name.clone(), "ok".into());
+        }
+        let canary = self.canary.check(self.config().canary.interval);
+        if let Err(problem) = &canary {
+            readiness.status = "failed";
+            readiness.checks.insert("canary".into(), problem.clone());
+        } else if !self.config().canary.interval.is_zero() {
+            readiness.checks.insert("canary".into(), "ok".into());
+        }
+        if let Some(authority) = &self.authority {
+            let (ca, server) = authority.days_left();
+            let words = |days: i64| if days < 14 { format!("only {days}d left") } else { format!("ok {days}d") };
+            readiness.checks.insert("cert.ca".into(), words(ca));
+            readiness.checks.insert("cert.server".into(), words(server));
+            if ca.min(server) < 14 && readiness.status == "ok" {
+                readiness.status = "degraded";
+            }
+        }
+        if self.sessions.draining() || self.stop_accepting.is_cancelled() {
+            readiness.status = "draining";
+        } else if !self.ready.load(Relaxed) {
+            readiness.status = "starting";
+        }
+        readiness
+    }
+
+    fn log_level(&self) -> String {
+        self.logs.level()
+    }
+
+    fn set_log_level(&self, filter: &str) -> Result<(), String> {
+        self.logs.set_level(filter)
+    }
+
+    fn log_lines(&self, since: i64) -> Vec<log::Line> {
+        self.logs.recent(since)
+    }
+
+    fn log_follow(&self) -> broadcast::Receiver<log::Line> {
+        self.logs.follow()
+    }
+}

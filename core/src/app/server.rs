@@ -1,0 +1,69 @@
+//! [`Server`]: the running parts, by name. Made by `boot`, asked by `control`, taken down by `shutdown`.
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::canary::Canary;
+use crate::{
+    config::{Config, Loaded, Sources},
+    identity::Authority,
+    observe::log::Logs,
+    route::Router,
+    session::Sessions,
+};
+
+/// See the file's head.
+pub struct Server {
+    /// Where the configuration came from, for reload.
+    pub sources: Sources,
+    /// Values with their origins.
+    pub loaded: Mutex<Loaded>,
+    /// The configuration of this moment.
+    pub running: ArcSwap<Config>,
+    /// Routing and who is there.
+    pub router: Arc<Router>,
+    /// All streams.
+    pub sessions: Arc<Sessions>,
+    /// CA and server certificate; None when no TLS listener is on.
+    pub authority: Option<Arc<Authority>>,
+    /// Running logs.
+    pub logs: Logs,
+    /// The health canary.
+    pub canary: Arc<Canary>,
+    /// Name, kind and real address of every listener.
+    pub listeners: Vec<Listening>,
+    /// When it started, ms UTC.
+    pub started: i64,
+    /// Cancelled: nothing new is accepted.
+    pub stop_accepting: CancellationToken,
+    /// Cancelled: everything ends.
+    pub stop_all: CancellationToken,
+    /// Somebody asked for the shutdown.
+    pub stop_asked: CancellationToken,
+    /// All ports are served.
+    pub ready: AtomicBool,
+    /// Tasks of the server besides sessions.
+    pub tasks: TaskTracker,
+}
+
+/// A bound listener.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Listening {
+    pub name: String,
+    pub kind: &'static str,
+    pub address: SocketAddr,
+    pub tls: bool,
+}
+
+impl Server {
+    /// The configuration of this moment.
+    pub fn config(&self) -> Arc<Config> {
+        self.running.load_full()
+    }
+}

@@ -1,0 +1,59 @@
+//! [`Control`]: what the admin routes ask of the server. `app` implements it; tests have one of their own.
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::Value;
+use tokio::sync::{broadcast, mpsc};
+
+use crate::{
+    observe::log,
+    route::{TapEvent, why},
+};
+
+/// The answer of `/readyz`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Readiness {
+    /// ok, degraded, draining, starting or failed; 503 for the last three.
+    pub status: &'static str,
+    /// One line per thing that was looked at.
+    pub checks: BTreeMap<String, String>,
+}
+
+/// See the file's head. Nothing here waits for a client.
+pub trait Control: Send + Sync {
+    /// Version, uptime, listeners, clients, totals, certificates.
+    fn status(&self) -> Value;
+    /// Every key with value and origin; secrets are masked.
+    fn config(&self) -> Value;
+    /// Connections; with `gone` also those that ended less than an hour ago.
+    fn clients(&self, gone: bool) -> Vec<Value>;
+    /// Ends the connections known by this name and keeps it out for a while.
+    fn kick(&self, who: &str, ban: Option<Duration>) -> usize;
+    /// Sends a chat to the clients known by this name.
+    fn send(&self, who: &str, text: &str) -> usize;
+    /// Why who got what.
+    fn why(&self, query: &why::Query) -> Vec<why::WhyEvent>;
+    /// Live copies of routed events.
+    fn tail(&self) -> mpsc::Receiver<TapEvent>;
+    /// Reads the configuration again: keys that need a restart, or what is wrong.
+    ///
+    /// # Errors
+    /// The text of the configuration error; the running configuration stays.
+    fn reload(&self) -> Result<Vec<String>, String>;
+    /// Refuses new clients, or takes them again.
+    fn drain(&self, on: bool);
+    /// Begins the shutdown.
+    fn stop(&self);
+    /// Is it ready?
+    fn readiness(&self) -> Readiness;
+    /// The log level.
+    fn log_level(&self) -> String;
+    /// Changes it.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    fn set_log_level(&self, filter: &str) -> Result<(), String>;
+    /// The newest warnings since then (ms UTC).
+    fn log_lines(&self, since: i64) -> Vec<log::Line>;
+    /// Log lines as they come.
+    fn log_follow(&self) -> broadcast::Receiver<log::Line>;
+}

@@ -1,0 +1,88 @@
+//! `/livez /readyz /healthz /metrics` and `/admin/*` (operations.md 6.3).
+//!
+//! Who may call: probes and metrics anybody who reaches the admin listener; `/admin/*` only through the local socket
+//! `run/fts.sock` (mode 0600). Tokens for the listener come with users; until then it answers 401 there.
+mod clients;
+mod control;
+mod probes;
+mod server;
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::Request,
+    http::StatusCode,
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::json;
+
+pub use control::{Control, Readiness};
+
+/// How a request came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Through the local socket.
+    Local,
+    /// Through the admin listener.
+    Listener,
+}
+
+type Shared = Arc<dyn Control>;
+
+/// A refusal as JSON.
+pub(crate) struct Refusal(pub StatusCode, pub String);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({"message": self.1}))).into_response()
+    }
+}
+
+/// All routes.
+pub fn routes(control: Shared, access: Access) -> Router {
+    let admin = Router::new()
+        .route("/status", get(server::status))
+        .route("/config", get(server::config))
+        .route("/reload", post(server::reload))
+        .route("/log", get(server::log_level).put(server::set_log_level))
+        .route("/logs", get(server::logs))
+        .route("/drain", post(server::drain))
+        .route("/stop", post(server::stop))
+        .route("/clients", get(clients::list))
+        .route("/clients/{who}", get(clients::one))
+        .route("/clients/{who}/kick", post(clients::kick))
+        .route("/clients/{who}/send", post(clients::send))
+        .route("/why", get(clients::why))
+        .route("/tail", get(clients::tail))
+        .layer(middleware::from_fn(move |request: Request, next: Next| only_local(access, request, next)));
+    Router::new()
+        .route("/livez", get(probes::live))
+        .route("/readyz", get(probes::ready))
+        .route("/healthz", get(probes::ready))
+        .route("/metrics", get(probes::metrics))
+        .nest("/admin", admin)
+        .fallback(|| async { Refusal(StatusCode::NOT_FOUND, "no such resource".into()) })
+        .method_not_allowed_fallback(|| async {
+            Refusal(StatusCode::METHOD_NOT_ALLOWED, "this resource does not take this method".into())
+        })
+        .layer(axum::extract::DefaultBodyLimit::max(64 * 1024))
+        .with_state(control)
+}
+
+async fn only_local(access: Access, request: Request, next: Next) -> Response {
+    match access {
+        Access::Local => next.run(request).await,
+        Access::Listener => {
+            let why = "administration goes through the local socket run/fts.sock (the fts command uses it); tokens for this listener come with users";
+            let mut refused = Refusal(StatusCode::UNAUTHORIZED, why.into()).into_response();
+            refused.headers_mut().insert("www-authenticate", axum::http::HeaderValue::from_static("Bearer"));
+            refused
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,23 @@
+//! Probes and metrics: open to whoever reaches the listener; no secrets, no names of clients.
+use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
+
+use super::Shared;
+use crate::observe::metrics;
+
+/// The event loop answers.
+pub(super) async fn live() -> &'static str {
+    "ok"
+}
+
+/// Listeners bound, canary alive, not draining.
+pub(super) async fn ready(State(control): State<Shared>) -> impl IntoResponse {
+    let readiness = control.readiness();
+    let code =
+        if matches!(readiness.status, "ok" | "degraded") { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(readiness))
+}
+
+/// Prometheus text 0.0.4.
+pub(super) async fn metrics() -> impl IntoResponse {
+    ([("content-type", "text/plain; version=0.0.4; charset=utf-8")], metrics::render())
+}
