@@ -1,0 +1,69 @@
+//! What processes cost: CPU time and resident memory from /proc, the generator's own CPU time, and which core runs whom.
+//!
+//! CPU time is the scheduler's own sum in nanoseconds (`schedstat`), so that a run of a few seconds is exact. Pinning
+//! goes through the starting thread: a child inherits the affinity its parent has at that moment.
+
+use std::{fs, io, time::Duration};
+
+use rustix::{
+    process::{Pid, Resource, Rlimit, getrlimit, setrlimit},
+    thread::{CpuSet, sched_setaffinity},
+    time::{ClockId, clock_gettime},
+};
+
+/// CPU time a process has used, all its threads.
+pub fn cpu(pid: u32) -> Duration {
+    let mut nanos = 0_u64;
+    for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+        let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+        nanos += text.split(' ').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+    }
+    Duration::from_nanos(nanos)
+}
+
+/// CPU time this process has used.
+pub fn own_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Resident bytes of a process.
+pub fn resident(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+    let pages = text.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+    pages * rustix::param::page_size() as u64
+}
+
+/// Puts the current thread, and what it starts from now on, on these cores; an empty list = all cores.
+///
+/// # Errors
+/// When the system refuses, for example because there is no such core.
+pub fn pin(cores: &[usize]) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    if cores.is_empty() {
+        (0..CpuSet::MAX_CPU).for_each(|core| set.set(core));
+    }
+    cores.iter().filter(|core| **core < CpuSet::MAX_CPU).for_each(|core| set.set(*core));
+    Ok(sched_setaffinity(None::<Pid>, &set)?)
+}
+
+/// As many open files as the system allows; thousands of sockets need them.
+pub fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // Refused: then connecting says so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_has_memory_and_uses_time() {
+        let pid = std::process::id();
+        assert!(resident(pid) > 100_000);
+        let before = cpu(pid);
+        while own_cpu() < Duration::from_millis(30) {}
+        assert!(cpu(pid) >= before);
+    }
+}
