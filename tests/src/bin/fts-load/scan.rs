@@ -9,7 +9,7 @@ use memchr::memmem::Finder;
 use super::event::{BEGIN, LEN, Mark};
 
 /// Where one client's stream stands.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Scan {
     /// Bytes to jump over before the next search.
     skip: usize,
@@ -29,6 +29,12 @@ impl Search {
     /// Events are at least `stride` bytes long.
     pub fn new(stride: usize) -> Self {
         Self { finder: Finder::new(BEGIN).into_owned(), stride: stride.max(LEN) }
+    }
+}
+
+impl Default for Scan {
+    fn default() -> Self {
+        Self { skip: 0, held: [0; LEN], holding: 0 }
     }
 }
 

@@ -7,7 +7,8 @@ use super::event::{NUMBER, POSITION, RELIABLE, Template, blank_mark, callsign, u
 
 const ATAK: &str =
     r#"<takv os="34" version="5.2.0.4 (b1c7cd7a).1709130512-CIV" device="SAMSUNG SM-G998B" platform="ATAK-CIV"/>"#;
-const WHEN: &str = r#"time="2000-01-01T00:00:00.000Z" start="2000-01-01T00:00:00.000Z" stale="2000-01-01T00:00:00.000Z""#;
+const WHEN: &str =
+    r#"time="2000-01-01T00:00:00.000Z" start="2000-01-01T00:00:00.000Z" stale="2000-01-01T00:00:00.000Z""#;
 
 fn head(sender: usize, kind: u8, uid: &str, r#type: &str, how: &str) -> String {
     let mark = blank_mark(sender, kind);
@@ -36,13 +37,7 @@ pub fn chat(sender: usize) -> Template {
     let message = format!("00000000-0000-4000-8000-{sender:04}{NUMBER}");
     Template::of_xml(format!(
         r#"{head}{point}<detail><__chat parent="RootContactGroup" groupOwner="false" messageId="{message}" chatroom="All Chat Rooms" id="All Chat Rooms" senderCallsign="{callsign}"><chatgrp uid0="{uid}" uid1="All Chat Rooms" id="All Chat Rooms"/></__chat><link uid="{uid}" type="a-f-G-U-C" relation="p-p"/><remarks source="BAO.F.ATAK.{uid}" to="All Chat Rooms">message {NUMBER} of {callsign}: are you there?</remarks></detail></event>"#,
-        head = head(
-            sender,
-            RELIABLE,
-            &format!("GeoChat.{uid}.All Chat Rooms.{message}"),
-            "b-t-f",
-            "h-g-i-g-o"
-        ),
+        head = head(sender, RELIABLE, &format!("GeoChat.{uid}.All Chat Rooms.{message}"), "b-t-f", "h-g-i-g-o"),
         point = point(sender),
     ))
 }

@@ -1,0 +1,78 @@
+//! `fts-load`: the load generator of fts and, in the same program, the raw fan-out ceiling it is compared with.
+//!
+//! Each mode starts what it measures in a process of its own on one core, works on the other with a single thread, and
+//! prints what it found as text or, with `--json`, as JSON. Exit codes: 0 = done and every promise kept, 1 = a promise
+//! was broken (the text says which), 2 = the run could not be made. What must not happen: a generator that is busier
+//! than its target without saying so.
+mod ceiling;
+mod child;
+mod compare;
+mod event;
+mod fanout;
+mod fault;
+mod frames;
+mod link;
+mod max;
+mod metrics;
+mod report;
+mod room;
+mod sample;
+mod scan;
+mod spread;
+mod tally;
+mod target;
+mod texts;
+mod tls;
+mod trial;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{fault::Fault, report::Report, target::Options};
+
+/// Load generator of fts.
+#[derive(Parser)]
+#[command(name = "fts-load", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    mode: Mode,
+}
+
+#[derive(Subcommand)]
+enum Mode {
+    /// Clients that each send some events a second to everybody: CPU per delivery, latency
+    Fanout(fanout::Args),
+    /// The highest rate at which nothing is lost, conflated or dropped
+    Max(max::Args),
+    /// Server and ceiling in turns in one run, and their ratio
+    Compare(compare::Args),
+    /// The raw fan-out program alone (the other modes start it themselves)
+    Ceiling(ceiling::Args),
+}
+
+fn main() -> ExitCode {
+    let Cli { options, mode } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    sample::raise_file_limit();
+    match run(&options, &mode) {
+        Ok(report) => report.print(options.json),
+        Err(fault) => {
+            eprintln!("fts-load: {fault}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(options: &Options, mode: &Mode) -> Result<Report, Fault> {
+    match mode {
+        Mode::Fanout(args) => fanout::run(options, args),
+        Mode::Max(args) => max::run(options, args),
+        Mode::Compare(args) => compare::run(options, args),
+        Mode::Ceiling(args) => ceiling::run(args).map(|()| Report::default()),
+    }
+}

@@ -1,0 +1,299 @@
+//! [`Room`]: all clients of a run on one thread: connect, negotiate, announce, send, receive, count.
+//!
+//! A turn of the loop waits for sockets, reads what is there and hands every mark to the tally. Sending is the caller's
+//! between turns. A client whose connection ends is remembered with the reason: nobody here ever closes one, so every
+//! close is unsolicited. What must not happen: work per event beyond finding its mark.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use hdrhistogram::Histogram;
+use mio::{Events, Poll, Token};
+
+use crate::{
+    event::{Stamp, Template},
+    fault::{Fault, Tried},
+    frames,
+    link::{Link, SCRATCH},
+    scan::{Scan, Search},
+    tally::Tally,
+    target::Target,
+    texts,
+    tls::Identity,
+};
+
+/// What a room consists of.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// How many clients.
+    pub clients: usize,
+    /// The first of them that are counted as senders.
+    pub senders: usize,
+    /// Share that speaks protobuf.
+    pub protobuf: f64,
+    /// Bytes of a position report.
+    pub size: usize,
+    /// TLS with this certificate.
+    pub identity: Option<Identity>,
+}
+
+/// One client.
+pub struct Client {
+    /// Its socket.
+    pub link: Link,
+    scan: Scan,
+    /// Its position report.
+    pub position: Template,
+    /// Its chat.
+    pub chat: Template,
+    /// Its marker.
+    pub marker: Template,
+    /// Numbers of the last position and the last reliable event sent.
+    pub sent: [u32; 2],
+    /// Bytes until the answer to the protobuf request; None = not waiting for one.
+    early: Option<Vec<u8>>,
+    /// Does anybody read it?
+    pub reading: bool,
+    /// Why it ended.
+    pub closed: Option<String>,
+}
+
+/// See the file's head.
+pub struct Room {
+    poll: Poll,
+    events: Events,
+    scratch: Box<[u8]>,
+    search: Search,
+    /// All clients; the index is the sender number in their marks.
+    pub clients: Vec<Client>,
+    /// What was received.
+    pub tally: Tally,
+    /// Microseconds from sending to receipt, while `recording`.
+    pub latency: Histogram<u64>,
+    /// Latency is recorded of every event whose sequence number has none of these bits; None = of none.
+    pub recording: Option<u32>,
+    /// Bytes received.
+    pub bytes: u64,
+    began: Instant,
+    /// The wall clock of this turn.
+    pub stamp: Stamp,
+}
+
+/// Latencies up to a minute.
+const LONGEST_US: u64 = 60_000_000;
+
+impl Room {
+    /// Connects all clients and waits until each can send events.
+    ///
+    /// # Errors
+    /// When a connection is refused or a negotiation is not answered.
+    pub fn open(target: &Target, setup: &Setup) -> Result<Self, Fault> {
+        let address = match &setup.identity {
+            Some(_) => target.tls.ok_or_else(|| Fault::Tls("the target has no TLS listener".into()))?,
+            None => target.address,
+        };
+        let stride = if setup.protobuf > 0.0 { 300 } else { setup.size.min(texts::position(0, setup.size).len()) };
+        let mut room = Self {
+            poll: Poll::new().tried("epoll")?,
+            events: Events::with_capacity(1024),
+            scratch: vec![0; SCRATCH].into_boxed_slice(),
+            search: Search::new(stride),
+            clients: Vec::with_capacity(setup.clients),
+            tally: Tally::new(setup.clients, setup.senders),
+            latency: Histogram::new_with_bounds(1, LONGEST_US, 3).map_err(|e| Fault::Talk(e.to_string()))?,
+            recording: None,
+            bytes: 0,
+            began: Instant::now(),
+            stamp: Stamp::now(),
+        };
+        for n in 0..setup.clients {
+            let speaks = |n: usize| (n as f64 * setup.protobuf) as usize;
+            let protobuf = speaks(n + 1) > speaks(n);
+            room.add(address, setup, protobuf)?;
+        }
+        let waits = |room: &Self| room.clients.iter().any(|c| c.early.is_some() || !c.link.established());
+        room.until(Duration::from_secs(20), |room| !waits(room))?;
+        if waits(&room) {
+            let dead = room.clients.iter().find_map(|c| c.closed.clone()).unwrap_or_default();
+            return Err(Fault::Talk(format!(
+                "some clients got no answer to their handshake or protobuf request; {dead}"
+            )));
+        }
+        Ok(room)
+    }
+
+    fn add(&mut self, address: std::net::SocketAddr, setup: &Setup, protobuf: bool) -> Result<(), Fault> {
+        let n = self.clients.len();
+        let mut link =
+            Link::connect(address, setup.identity.as_ref()).tried(format!("connecting client {n} to {address}"))?;
+        link.register(self.poll.registry(), Token(n)).tried("epoll")?;
+        if protobuf {
+            link.send(&texts::ask_for_protobuf(n)).tried("sending")?;
+        }
+        let [position, chat, marker] = if protobuf {
+            [frames::position(n, setup.size), frames::chat(n), frames::marker(n)]
+        } else {
+            [texts::position(n, setup.size), texts::chat(n), texts::marker(n)]
+        };
+        let early = protobuf.then(Vec::new);
+        let (scan, sent, closed) = (Scan::default(), [0, 0], None);
+        self.clients.push(Client { link, scan, position, chat, marker, sent, early, reading: true, closed });
+        // Handshakes and replays go on while the next ones connect.
+        self.turn(Duration::ZERO)
+    }
+
+    /// Microseconds since the room opened.
+    pub fn now_us(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Turns until `done`, at most so long.
+    ///
+    /// # Errors
+    /// When waiting fails.
+    pub fn until(&mut self, most: Duration, mut done: impl FnMut(&Self) -> bool) -> Result<(), Fault> {
+        let end = Instant::now() + most;
+        while !done(self) && Instant::now() < end {
+            self.turn(Duration::from_millis(5))?;
+        }
+        Ok(())
+    }
+
+    /// One turn: waits at most so long for sockets and reads them.
+    ///
+    /// # Errors
+    /// When waiting fails.
+    pub fn turn(&mut self, wait: Duration) -> Result<(), Fault> {
+        let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        let polled = match self.poll.poll(&mut events, Some(wait)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            done => done,
+        };
+        for event in &events {
+            let n = event.token().0;
+            if event.is_writable()
+                && let Some(client) = self.clients.get_mut(n)
+                && client.link.blocked()
+                && let Err(error) = client.link.flush()
+            {
+                client.closed.get_or_insert(error.to_string());
+            }
+            if event.is_readable() {
+                self.read(n);
+            }
+        }
+        self.events = events;
+        self.stamp.refresh();
+        polled.tried("epoll")
+    }
+
+    fn read(&mut self, n: usize) {
+        let Some(client) = self.clients.get_mut(n).filter(|c| c.closed.is_none()) else { return };
+        let Client { link, scan, early, .. } = client;
+        let (tally, search, latency, began) = (&mut self.tally, &self.search, &mut self.latency, self.began);
+        let (recording, bytes) = (self.recording, &mut self.bytes);
+        let open = link.read(&mut self.scratch, &mut |data| {
+            *bytes += data.len() as u64;
+            if let Some(text) = early {
+                text.extend_from_slice(data);
+            }
+            let now = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+            scan.feed(data, search, |mark| {
+                tally.note(n, &mark);
+                if recording.is_some_and(|mask| mark.seq & mask == 0) {
+                    latency.saturating_record(now.saturating_sub(mark.sent_us).max(1));
+                }
+            });
+        });
+        match open {
+            Ok(true) => {}
+            Ok(false) => client.closed = Some("closed by the server".into()),
+            Err(error) => client.closed = Some(error.to_string()),
+        }
+        if let Some(text) = &client.early
+            && memchr::memmem::find(text, br#"TakResponse status="true""#).is_some()
+        {
+            client.early = None;
+        }
+    }
+
+    /// Sends `count` position reports of a client at once. False = its socket takes nothing now, none was sent.
+    pub fn send_positions(&mut self, n: usize, count: u32) -> bool {
+        let now = self.now_us();
+        let Some(client) = self.clients.get_mut(n).filter(|c| c.closed.is_none() && !c.link.blocked()) else {
+            return false;
+        };
+        let (position, stamp) = (&mut client.position, &self.stamp);
+        let first = client.sent[0] + 1;
+        client.sent[0] += count;
+        let sent = if count == 1 {
+            client.link.send(position.stamp(first, now, stamp))
+        } else {
+            let mut burst = Vec::with_capacity(position.len() * count as usize);
+            (first..first + count).for_each(|seq| burst.extend_from_slice(position.stamp(seq, now, stamp)));
+            client.link.send(&burst)
+        };
+        sent.map_err(|error| client.closed = Some(error.to_string())).is_ok()
+    }
+
+    /// Sends a chat or, every other time, a marker.
+    pub fn send_reliable(&mut self, n: usize) -> bool {
+        let now = self.now_us();
+        let Some(client) = self.clients.get_mut(n).filter(|c| c.closed.is_none() && !c.link.blocked()) else {
+            return false;
+        };
+        client.sent[1] += 1;
+        let seq = client.sent[1];
+        let template = if seq % 2 == 0 { &mut client.marker } else { &mut client.chat };
+        let sent = client.link.send(template.stamp(seq, now, &self.stamp));
+        sent.map_err(|error| client.closed = Some(error.to_string())).is_ok()
+    }
+
+    /// How many deliveries of one kind (0 positions, 1 reliable) all that was sent must make.
+    pub fn expected(&self, kind: usize) -> u64 {
+        let reading = self.clients.iter().filter(|c| c.reading).count() as u64;
+        let others = |c: &Client| reading - u64::from(c.reading);
+        self.clients.iter().map(|c| u64::from(c.sent[kind]) * others(c)).sum()
+    }
+
+    /// From now on nobody reads the last `count` clients.
+    ///
+    /// # Errors
+    /// When epoll refuses.
+    pub fn stall(&mut self, count: usize) -> Result<(), Fault> {
+        let registry = self.poll.registry();
+        for client in self.clients.iter_mut().rev().take(count) {
+            client.link.deregister(registry).tried("epoll")?;
+            client.reading = false;
+        }
+        Ok(())
+    }
+
+    /// Everybody reports a position and everybody gets all of them.
+    ///
+    /// # Errors
+    /// When some do not arrive.
+    pub fn announce(&mut self) -> Result<(), Fault> {
+        // A target without replay must have accepted everybody before the first one speaks.
+        self.until(Duration::from_millis(300), |_| false)?;
+        for n in 0..self.clients.len() {
+            self.send_positions(n, 1);
+            self.turn(Duration::ZERO)?;
+        }
+        let wanted = self.expected(0);
+        self.until(Duration::from_secs(20), |room| room.tally.all() >= wanted)?;
+        let came = self.tally.all();
+        if came < wanted {
+            let dead: Vec<_> = self.clients.iter().filter_map(|c| c.closed.as_deref()).take(3).collect();
+            return Err(Fault::Talk(format!("only {came} of {wanted} announcements arrived; closed: {dead:?}")));
+        }
+        Ok(())
+    }
+
+    /// Connections that ended.
+    pub fn closed(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.clients.iter().enumerate().filter_map(|(n, c)| Some((n, c.closed.as_deref()?)))
+    }
+}
