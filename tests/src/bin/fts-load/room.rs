@@ -6,6 +6,7 @@
 
 use std::{
     io,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -66,7 +67,7 @@ pub struct Room {
     events: Events,
     scratch: Box<[u8]>,
     search: Search,
-    /// All clients; the index is the sender number in their marks.
+    /// All clients; the sender numbers in their marks count from `first`.
     pub clients: Vec<Client>,
     /// What was received.
     pub tally: Tally,
@@ -77,9 +78,26 @@ pub struct Room {
     /// Bytes received.
     pub bytes: u64,
     began: Instant,
+    /// Sender number of the first client.
+    first: usize,
     /// The wall clock of this turn.
     pub stamp: Stamp,
 }
+
+/// Every room of a process has sender numbers of its own, so that what one left behind in a server (last positions,
+/// goodbyes) is never taken for another's.
+fn fresh_numbers(count: usize) -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let first = NEXT.fetch_add(count, Relaxed);
+    if first + count <= NUMBERS {
+        return first;
+    }
+    NEXT.store(count, Relaxed);
+    0
+}
+
+/// Sender numbers have five digits and become degrees in thousandths (texts.rs): this many are valid positions.
+const NUMBERS: usize = 40_000;
 
 /// Latencies up to a minute.
 const LONGEST_US: u64 = 60_000_000;
@@ -95,17 +113,19 @@ impl Room {
             None => target.address,
         };
         let stride = if setup.protobuf > 0.0 { 300 } else { setup.size.min(texts::position(0, setup.size).len()) };
+        let first = fresh_numbers(setup.clients);
         let mut room = Self {
             poll: Poll::new().tried("epoll")?,
             events: Events::with_capacity(1024),
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             search: Search::new(stride),
             clients: Vec::with_capacity(setup.clients),
-            tally: Tally::new(setup.clients, setup.senders),
+            tally: Tally::new(setup.clients, setup.senders, first),
             latency: Histogram::new_with_bounds(1, LONGEST_US, 3).map_err(|e| Fault::Talk(e.to_string()))?,
             recording: None,
             bytes: 0,
             began: Instant::now(),
+            first,
             stamp: Stamp::now(),
         };
         for n in 0..setup.clients {
@@ -126,16 +146,17 @@ impl Room {
 
     fn add(&mut self, address: std::net::SocketAddr, setup: &Setup, protobuf: bool) -> Result<(), Fault> {
         let n = self.clients.len();
+        let number = self.first + n;
         let mut link =
             Link::connect(address, setup.identity.as_ref()).tried(format!("connecting client {n} to {address}"))?;
         link.register(self.poll.registry(), Token(n)).tried("epoll")?;
         if protobuf {
-            link.send(&texts::ask_for_protobuf(n)).tried("sending")?;
+            link.send(&texts::ask_for_protobuf(number)).tried("sending")?;
         }
         let [position, chat, marker] = if protobuf {
-            [frames::position(n, setup.size), frames::chat(n), frames::marker(n)]
+            [frames::position(number, setup.size), frames::chat(number), frames::marker(number)]
         } else {
-            [texts::position(n, setup.size), texts::chat(n), texts::marker(n)]
+            [texts::position(number, setup.size), texts::chat(number), texts::marker(number)]
         };
         let early = protobuf.then(Vec::new);
         let (scan, sent, closed) = (Scan::default(), [0, 0], None);

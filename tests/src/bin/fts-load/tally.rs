@@ -11,6 +11,8 @@ use super::event::{Mark, POSITION};
 pub struct Tally {
     receivers: usize,
     senders: usize,
+    /// Sender number of the first.
+    first: usize,
     newest: [Vec<u32>; 2],
     /// Events that came, per kind (positions, reliable ones), duplicates and echoes not counted.
     pub received: [u64; 2],
@@ -33,11 +35,12 @@ pub fn kind(kind: u8) -> usize {
 
 impl Tally {
     /// For so many clients, of which the first `senders` are counted as senders.
-    pub fn new(receivers: usize, senders: usize) -> Self {
+    pub fn new(receivers: usize, senders: usize, first: usize) -> Self {
         let newest = || vec![0; receivers * senders];
         Self {
             receivers,
             senders,
+            first,
             newest: [newest(), newest()],
             received: [0; 2],
             gaps: [0; 2],
@@ -51,7 +54,7 @@ impl Tally {
     /// An event arrived.
     #[inline]
     pub fn note(&mut self, receiver: usize, mark: &Mark) {
-        let sender = mark.sender as usize;
+        let sender = (mark.sender as usize).wrapping_sub(self.first);
         if sender >= self.senders {
             self.strangers += 1;
             return;
@@ -66,18 +69,18 @@ impl Tally {
             *newest = mark.seq;
             self.received[kind] += 1;
         } else {
-            self.odd(receiver, mark, kind);
+            self.odd(receiver, sender, mark.seq, kind);
         }
     }
 
     #[cold]
-    fn odd(&mut self, receiver: usize, mark: &Mark, kind: usize) {
-        let newest = &mut self.newest[kind][receiver * self.senders + mark.sender as usize];
-        if mark.seq > *newest {
+    fn odd(&mut self, receiver: usize, sender: usize, seq: u32, kind: usize) {
+        let newest = &mut self.newest[kind][receiver * self.senders + sender];
+        if seq > *newest {
             self.gaps[kind] += 1;
-            *newest = mark.seq;
+            *newest = seq;
             self.received[kind] += 1;
-        } else if mark.seq == *newest {
+        } else if seq == *newest {
             self.duplicates += 1;
         } else {
             self.late += 1;
@@ -104,8 +107,8 @@ mod tests {
 
     #[test]
     fn gaps_duplicates_late_ones_and_echoes_are_told_apart() {
-        let mut tally = Tally::new(3, 3);
-        for (sender, seq) in [(1, 1), (1, 2), (1, 4), (1, 4), (1, 3), (0, 1), (2, 1), (9, 1)] {
+        let mut tally = Tally::new(3, 3, 10);
+        for (sender, seq) in [(11, 1), (11, 2), (11, 4), (11, 4), (11, 3), (10, 1), (12, 1), (9, 1)] {
             tally.note(0, &Mark { sender, seq, sent_us: 0, kind: POSITION });
         }
         assert_eq!(tally.received, [4, 0]);
