@@ -9,7 +9,6 @@ use crate::{
     room::Setup,
     spread::figure,
     target::{Options, Target},
-    tls::Identity,
     trial::{self, Outcome, Plan},
 };
 
@@ -39,13 +38,10 @@ impl Who {
     /// # Errors
     /// When no certificate can be had.
     pub fn setup(&self, target: &Target) -> Result<Setup, Fault> {
-        let identity = match (self.tls, target.command(), target.dir()) {
-            (false, ..) => None,
-            (true, Some(server), Some(dir)) => Some(Identity::issue(server, dir)?),
-            (true, ..) => return Err(Fault::Tls("certificates can be issued only for a server started here".into())),
-        };
+        let identity = if self.tls { Some(target.identity()?) } else { None };
         let senders = self.senders.unwrap_or(self.clients).clamp(1, self.clients.max(1));
-        Ok(Setup { clients: self.clients, senders, protobuf: self.protobuf, size: self.size, identity })
+        let (clients, protobuf, size) = (self.clients, self.protobuf, self.size);
+        Ok(Setup { clients, senders, protobuf, size, identity, tls: 1.0, strict: false })
     }
 }
 

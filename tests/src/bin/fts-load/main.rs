@@ -4,13 +4,19 @@
 //! prints what it found as text or, with `--json`, as JSON. Exit codes: 0 = done and every promise kept, 1 = a promise
 //! was broken (the text says which), 2 = the run could not be made. What must not happen: a generator that is busier
 //! than its target without saying so.
+mod bench;
 mod ceiling;
 mod child;
 mod compare;
+mod connect;
 mod event;
 mod fanout;
 mod fault;
+mod flood;
 mod frames;
+mod framing;
+mod hostile;
+mod idle;
 mod link;
 mod max;
 mod metrics;
@@ -18,12 +24,16 @@ mod report;
 mod room;
 mod sample;
 mod scan;
+mod secure;
+mod slow;
 mod spread;
+mod swarm;
 mod tally;
 mod target;
 mod texts;
 mod tls;
 mod trial;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -49,6 +59,22 @@ enum Mode {
     Max(max::Args),
     /// Server and ceiling in turns in one run, and their ratio
     Compare(compare::Args),
+    /// One sender as fast as it can: raw throughput
+    Flood(flood::Args),
+    /// Receivers that never read: the others' latency, the server's memory
+    Slow(slow::Args),
+    /// Thousands of idle clients, half-open TLS handshakes
+    Connect(connect::Args),
+    /// Memory and CPU of a fresh server
+    Idle(idle::Args),
+    /// CPU per delivery with two worker threads against one
+    Workers(workers::Args),
+    /// Highest rate over TLS against plain
+    Tls(secure::Args),
+    /// Honest clients of all kinds among hostile ones
+    Swarm(swarm::Args),
+    /// Everything that is promised about speed and size in one run
+    Bench(bench::Args),
     /// The raw fan-out program alone (the other modes start it themselves)
     Ceiling(ceiling::Args),
 }
@@ -73,6 +99,14 @@ fn run(options: &Options, mode: &Mode) -> Result<Report, Fault> {
         Mode::Fanout(args) => fanout::run(options, args),
         Mode::Max(args) => max::run(options, args),
         Mode::Compare(args) => compare::run(options, args),
+        Mode::Flood(args) => flood::run(options, args),
+        Mode::Slow(args) => slow::run(options, args),
+        Mode::Connect(args) => connect::run(options, args),
+        Mode::Idle(args) => idle::run(options, args),
+        Mode::Workers(args) => workers::run(options, args),
+        Mode::Tls(args) => secure::run(options, args),
+        Mode::Swarm(args) => swarm::run(options, args),
+        Mode::Bench(args) => bench::run(options, args),
         Mode::Ceiling(args) => ceiling::run(args).map(|()| Report::default()),
     }
 }

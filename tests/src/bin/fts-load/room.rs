@@ -6,6 +6,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -17,6 +18,7 @@ use crate::{
     event::{Stamp, Template},
     fault::{Fault, Tried},
     frames,
+    framing::Framing,
     link::{Link, SCRATCH},
     scan::{Scan, Search},
     tally::Tally,
@@ -38,6 +40,10 @@ pub struct Setup {
     pub size: usize,
     /// TLS with this certificate.
     pub identity: Option<Identity>,
+    /// Share of clients that use TLS when there is an identity.
+    pub tls: f64,
+    /// Looks at every frame of every stream, not only at the marks.
+    pub strict: bool,
 }
 
 /// One client.
@@ -55,6 +61,8 @@ pub struct Client {
     pub sent: [u32; 2],
     /// Bytes until the answer to the protobuf request; None = not waiting for one.
     early: Option<Vec<u8>>,
+    /// The look at whole frames.
+    pub framing: Option<Framing>,
     /// Does anybody read it?
     pub reading: bool,
     /// Why it ended.
@@ -84,9 +92,15 @@ pub struct Room {
     pub stamp: Stamp,
 }
 
+/// Is number `n` one of this evenly spread share?
+fn among(n: usize, share: f64) -> bool {
+    let up_to = |n: usize| (n as f64 * share) as usize;
+    up_to(n + 1) > up_to(n)
+}
+
 /// Every room of a process has sender numbers of its own, so that what one left behind in a server (last positions,
 /// goodbyes) is never taken for another's.
-fn fresh_numbers(count: usize) -> usize {
+pub fn fresh_numbers(count: usize) -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let first = NEXT.fetch_add(count, Relaxed);
     if first + count <= NUMBERS {
@@ -108,10 +122,10 @@ impl Room {
     /// # Errors
     /// When a connection is refused or a negotiation is not answered.
     pub fn open(target: &Target, setup: &Setup) -> Result<Self, Fault> {
-        let address = match &setup.identity {
-            Some(_) => target.tls.ok_or_else(|| Fault::Tls("the target has no TLS listener".into()))?,
-            None => target.address,
-        };
+        let secure = target.tls.filter(|_| setup.identity.is_some());
+        if setup.identity.is_some() && secure.is_none() {
+            return Err(Fault::Tls("the target has no TLS listener".into()));
+        }
         let stride = if setup.protobuf > 0.0 { 300 } else { setup.size.min(texts::position(0, setup.size).len()) };
         let first = fresh_numbers(setup.clients);
         let mut room = Self {
@@ -129,9 +143,11 @@ impl Room {
             stamp: Stamp::now(),
         };
         for n in 0..setup.clients {
-            let speaks = |n: usize| (n as f64 * setup.protobuf) as usize;
-            let protobuf = speaks(n + 1) > speaks(n);
-            room.add(address, setup, protobuf)?;
+            // Pairs are alike in TLS, so that both formats meet both transports.
+            match secure.filter(|_| among(n / 2, setup.tls)) {
+                Some(address) => room.add(address, setup, setup.identity.as_ref(), among(n, setup.protobuf))?,
+                None => room.add(target.address, setup, None, among(n, setup.protobuf))?,
+            }
         }
         let waits = |room: &Self| room.clients.iter().any(|c| c.early.is_some() || !c.link.established());
         room.until(Duration::from_secs(20), |room| !waits(room))?;
@@ -144,11 +160,16 @@ impl Room {
         Ok(room)
     }
 
-    fn add(&mut self, address: std::net::SocketAddr, setup: &Setup, protobuf: bool) -> Result<(), Fault> {
+    fn add(
+        &mut self,
+        address: SocketAddr,
+        setup: &Setup,
+        identity: Option<&Identity>,
+        protobuf: bool,
+    ) -> Result<(), Fault> {
         let n = self.clients.len();
         let number = self.first + n;
-        let mut link =
-            Link::connect(address, setup.identity.as_ref()).tried(format!("connecting client {n} to {address}"))?;
+        let mut link = Link::connect(address, identity).tried(format!("connecting client {n} to {address}"))?;
         link.register(self.poll.registry(), Token(n)).tried("epoll")?;
         if protobuf {
             link.send(&texts::ask_for_protobuf(number)).tried("sending")?;
@@ -160,7 +181,8 @@ impl Room {
         };
         let early = protobuf.then(Vec::new);
         let (scan, sent, closed) = (Scan::default(), [0, 0], None);
-        self.clients.push(Client { link, scan, position, chat, marker, sent, early, reading: true, closed });
+        let framing = setup.strict.then(Framing::default);
+        self.clients.push(Client { link, scan, position, chat, marker, sent, early, framing, reading: true, closed });
         // Handshakes and replays go on while the next ones connect.
         self.turn(Duration::ZERO)
     }
@@ -212,13 +234,16 @@ impl Room {
 
     fn read(&mut self, n: usize) {
         let Some(client) = self.clients.get_mut(n).filter(|c| c.closed.is_none()) else { return };
-        let Client { link, scan, early, .. } = client;
+        let Client { link, scan, early, framing, .. } = client;
         let (tally, search, latency, began) = (&mut self.tally, &self.search, &mut self.latency, self.began);
         let (recording, bytes) = (self.recording, &mut self.bytes);
         let open = link.read(&mut self.scratch, &mut |data| {
             *bytes += data.len() as u64;
             if let Some(text) = early {
                 text.extend_from_slice(data);
+            }
+            if let Some(framing) = framing {
+                framing.feed(data);
             }
             let now = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
             scan.feed(data, search, |mark| {

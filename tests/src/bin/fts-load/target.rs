@@ -16,6 +16,7 @@ use crate::{
     fault::{Fault, Tried},
     metrics::Counters,
     sample,
+    tls::Identity,
 };
 
 /// Options every mode has.
@@ -79,7 +80,7 @@ pub struct Target {
     /// Whose CPU and memory is looked at.
     pub pid: Option<u32>,
     admin: Option<SocketAddr>,
-    child: Option<Child>,
+    _child: Option<Child>,
     dir: Option<TempDir>,
     binary: PathBuf,
 }
@@ -98,7 +99,7 @@ impl Target {
                 tls: None,
                 pid: options.pid,
                 admin: options.admin,
-                child: None,
+                _child: None,
                 dir: None,
                 binary: PathBuf::new(),
             });
@@ -109,7 +110,9 @@ impl Target {
         fs::write(&config, CONFIG).tried(config.display().to_string())?;
         let mut command = Command::new(&binary);
         command.arg("--config").arg(&config).arg("--data-dir").arg(dir.path());
-        options.set.iter().for_each(|key| drop(command.args(["--set", key])));
+        for key in &options.set {
+            command.args(["--set", key]);
+        }
         command.arg("run");
         let output = dir.path().join("output");
         let mut child = Child::start(command, &options.cores(), &output)?;
@@ -121,7 +124,7 @@ impl Target {
             .ok_or_else(|| Fault::Start("no listener cot_tcp in run/listeners.json".into(), String::new()))?;
         let (tls, admin) = (address("cot_tls"), address("admin"));
         let pid = Some(child.pid());
-        Ok(Self { name: "fts", address: plain, tls, pid, admin, child: Some(child), dir: Some(dir), binary })
+        Ok(Self { name: "fts", address: plain, tls, pid, admin, _child: Some(child), dir: Some(dir), binary })
     }
 
     /// The raw fan-out of this program in a process of its own.
@@ -141,7 +144,7 @@ impl Target {
             line.get("address")?.as_str()?.parse().ok()
         })?;
         let pid = Some(child.pid());
-        Ok(Self { name: "ceiling", address, tls: None, pid, admin: None, child: Some(child), dir: Some(dir), binary })
+        Ok(Self { name: "ceiling", address, tls: None, pid, admin: None, _child: Some(child), dir: Some(dir), binary })
     }
 
     /// The server's counters of this moment; empty where there are none.
@@ -159,29 +162,29 @@ impl Target {
         self.pid.map(sample::resident).unwrap_or_default()
     }
 
-    /// The data directory of a started server.
-    pub fn dir(&self) -> Option<&Path> {
-        self.dir.as_ref().map(TempDir::path)
-    }
-
     /// The last lines the process printed.
     pub fn last_words(&self) -> String {
-        let text = self.dir().and_then(|d| fs::read_to_string(d.join("output")).ok()).unwrap_or_default();
+        let output = self.dir.as_ref().map(|d| d.path().join("output"));
+        let text = output.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
         let lines: Vec<&str> = text.lines().rev().take(5).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
-    /// A command of the server's own program against its data directory.
-    pub fn command(&self) -> Option<Command> {
-        let dir = self.dir()?;
+    /// A client certificate, issued by the server's own program in its data directory.
+    ///
+    /// # Errors
+    /// When none is issued, or the server was not started here.
+    pub fn identity(&self) -> Result<Identity, Fault> {
+        let not_ours = || Fault::Tls("certificates can be issued only for a server started here".into());
+        let dir = self.dir.as_ref().filter(|_| self.tls.is_some()).ok_or_else(not_ours)?.path();
         let mut command = Command::new(&self.binary);
         command.arg("--config").arg(dir.join("fts.toml")).arg("--data-dir").arg(dir);
-        Some(command)
+        Identity::issue(command, dir)
     }
 
     /// Has the process ended by itself?
     pub fn running(&self) -> bool {
-        self.child.is_none() || self.resident() > 0
+        self._child.is_none() || self.resident() > 0
     }
 }
 

@@ -216,21 +216,25 @@ impl Outcome {
         self.latency.value_at_quantile(quantile) as f64 / 1_000.0
     }
 
+    /// Events that came twice, out of order or back to their sender.
+    pub fn oddities(&self) -> Vec<String> {
+        let named = self.odd.iter().zip(["duplicates", "out of order", "echoes"]);
+        named.filter(|(n, _)| **n > 0).map(|(n, what)| format!("{n} {what}")).collect()
+    }
+
+    /// Events that did not come; empty when all did.
+    pub fn lost_text(&self) -> Vec<String> {
+        if self.lost > 0 { vec![format!("{} lost", self.lost)] } else { Vec::new() }
+    }
+
     /// What speaks against this run being carried without loss; empty = it was.
     pub fn complaints(&self) -> Vec<String> {
-        let [duplicates, late, echoes] = self.odd;
-        let mut found = Vec::new();
-        let mut count = |n: u64, what: &str| {
-            if n > 0 {
-                found.push(format!("{n} {what}"));
-            }
-        };
-        count(self.lost, "lost");
-        count(duplicates, "duplicates");
-        count(late, "out of order");
-        count(echoes, "echoes");
-        count(self.closed.len() as u64, "connections closed");
-        self.dropped.iter().chain(&self.rejected).for_each(|(reason, n)| count(*n, reason));
+        let mut found = [self.lost_text(), self.oddities()].concat();
+        if let Some(first) = self.closed.first() {
+            found.push(format!("{} connections closed, first {first}", self.closed.len()));
+        }
+        let counted = self.dropped.iter().chain(&self.rejected);
+        found.extend(counted.map(|(reason, n)| format!("{n} {reason}")));
         if self.offered > 0.0 && self.sent < 0.98 * self.offered {
             found.push(format!("only {:.0} of {:.0} events/s could be sent", self.sent, self.offered));
         }
