@@ -35,7 +35,7 @@ fn page(server: &Server) -> String {
     if config.server.public_host.is_empty() {
         page += "\n  The address was guessed. Set server.public_host to the name or address clients use (fts init asks for it).\n";
     }
-    if let Some(authority) = &server.authority {
+    if let Some(authority) = server.authority.load().as_ref() {
         page += &format!("\n  CA fingerprint (SHA-256): {}\n", authority.fingerprint());
     }
     page += &format!("  Data directory:           {}\n", config.server.data_dir.display());

@@ -1,23 +1,22 @@
 //! The way up, in order. Everything that can be wrong is found before the first client is accepted.
 use std::{
     process::ExitCode,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{Arc, OnceLock, atomic::Ordering::Relaxed},
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use tokio::{
     net::{TcpListener, UdpSocket},
     signal::unix::{SignalKind, signal},
     sync::Semaphore,
 };
-use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     banner,
     canary::Canary,
-    node,
+    node, notify, report,
     server::{Listening, Server},
     shutdown,
 };
@@ -128,7 +127,9 @@ async fn serve(
         running: ArcSwap::from(config.clone()),
         router,
         sessions,
-        authority,
+        authority: ArcSwapOption::new(authority),
+        limits: Arc::new(ArcSwap::from_pointee(config.stream.limits.clone())),
+        acceptors: OnceLock::new(),
         logs,
         canary: Arc::new(Canary::default()),
         listeners: sockets.listening.clone(),
@@ -140,7 +141,7 @@ async fn serve(
         tasks: TaskTracker::new(),
     });
     administration(&server, sockets.admin)?;
-    sockets.tcp.into_iter().for_each(|(socket, listener, tls)| accept(&server, socket, listener, tls));
+    accept(&server, sockets.tcp);
     sockets.udp.into_iter().for_each(|(socket, listener)| receive(&server, socket, listener));
     server.tasks.spawn(sweep::run(server.sessions.clone(), server.stop_all.clone()));
     let every = config.canary.interval;
@@ -162,7 +163,9 @@ async fn serve(
     }
     tracing::info!(event = "server.ready", after_ms = clock::tick(), "ready");
     banner::print(&server);
+    notify::ready(&server);
     signals(&server).await.map_err(|e| BootError::Io("signals", e))?;
+    notify::stopping();
     Ok(shutdown::run(&server).await)
 }
 
@@ -223,17 +226,22 @@ impl Sockets {
     }
 }
 
-fn accept(server: &Arc<Server>, socket: TcpListener, listener: Arc<crate::config::CotListener>, tls: Tls) {
+/// All listeners share the connection limits and the places for computing handshakes.
+fn accept(server: &Arc<Server>, sockets: Vec<(TcpListener, Arc<crate::config::CotListener>, Tls)>) {
     let config = server.config();
-    let limits = config.stream.limits.clone();
-    let computing = Arc::new(Semaphore::new(limits.handshakes_active));
-    let handshakes =
-        tls.map(|tls| Handshakes::new(TlsAcceptor::from(tls), listener.clone(), limits.clone(), computing));
+    let gate = Gate::new(config.server.max_connections, config.server.max_connections_per_ip);
+    let computing = Arc::new(Semaphore::new(config.stream.limits.handshakes_active));
     let sessions = server.sessions.clone();
     let on_stream: OnStream = Arc::new(move |accepted| sessions.accept(accepted));
-    let gate = Gate::new(config.server.max_connections, config.server.max_connections_per_ip);
-    let acceptor = Arc::new(Acceptor { socket, listener, limits, gate, handshakes, on_stream });
-    server.tasks.spawn(acceptor.run(server.stop_accepting.clone(), server.tasks.clone()));
+    let acceptors = sockets.into_iter().map(|(socket, listener, tls)| {
+        let limits = server.limits.clone();
+        let handshakes = tls.map(|tls| Handshakes::new(tls, listener.clone(), limits.clone(), computing.clone()));
+        Arc::new(Acceptor { socket, listener, limits, gate: gate.clone(), handshakes, on_stream: on_stream.clone() })
+    });
+    let acceptors = server.acceptors.get_or_init(|| acceptors.collect());
+    for acceptor in acceptors {
+        server.tasks.spawn(acceptor.clone().run(server.stop_accepting.clone(), server.tasks.clone()));
+    }
 }
 
 fn receive(server: &Arc<Server>, socket: UdpSocket, listener: Arc<crate::config::CotListener>) {
@@ -268,11 +276,12 @@ fn administration(server: &Arc<Server>, listener: Option<TcpListener>) -> Result
     Ok(())
 }
 
-/// Returns when it is time to go: TERM, INT or `fts stop`. HUP reloads, USR1 reopens logs. A second TERM or INT ends
-/// the process at once.
+/// Returns when it is time to go: TERM, INT or `fts stop`. HUP reloads, USR1 reopens logs, USR2 writes the status into
+/// the log. A second TERM or INT ends the process at once.
 async fn signals(server: &Arc<Server>) -> std::io::Result<()> {
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (mut hup, mut usr1) = (signal(SignalKind::hangup())?, signal(SignalKind::user_defined1())?);
+    let mut usr2 = signal(SignalKind::user_defined2())?;
     loop {
         tokio::select! {
             _ = term.recv() => break,
@@ -280,6 +289,7 @@ async fn signals(server: &Arc<Server>) -> std::io::Result<()> {
             () = server.stop_asked.cancelled() => break,
             _ = hup.recv() => drop(server.reload()),
             _ = usr1.recv() => server.logs.reopen(),
+            _ = usr2.recv() => tracing::info!(event = "server.status", status = %report::status(server), "status"),
         }
     }
     tokio::spawn(async move {

@@ -9,14 +9,36 @@ use tokio::sync::{broadcast, mpsc};
 
 use super::{Server, report};
 use crate::{
-    config::{changes, load},
+    config::{Config, changes, load},
     http::admin::{Control, Readiness},
+    identity::{Authority, CertError},
+    net,
     observe::log,
     route::{Policy, TapEvent, why},
 };
 
 /// Keys whose values nobody is shown.
 const SECRET: &[&str] = &["packages.password"];
+
+impl Server {
+    /// Certificates and CRL as they are on disk now, for handshakes from now on. Where they lie is the running
+    /// configuration's; `fresh` says what renewal needs.
+    fn renew_certificates(&self, fresh: &Config) -> Result<(), CertError> {
+        if self.authority.load().is_none() {
+            return Ok(());
+        }
+        let mut config = (*self.config()).clone();
+        config.packages = fresh.packages.clone();
+        let authority = Authority::open(&config)?;
+        let acceptors = self.acceptors.get().into_iter().flatten();
+        let shaking: Vec<_> = acceptors.filter_map(|a| a.handshakes.as_ref()).collect();
+        let made = shaking.iter().map(|h| net::tls::server_config(&authority, &config, h.listener().client_cert));
+        let made = made.collect::<Result<Vec<_>, _>>()?;
+        shaking.iter().zip(made).for_each(|(handshakes, tls)| handshakes.renew(tls));
+        self.authority.store(Some(Arc::new(authority)));
+        Ok(())
+    }
+}
 
 impl Control for Server {
     fn status(&self) -> Value {
@@ -59,6 +81,11 @@ impl Control for Server {
             metrics::counter!("fts_config_reload_total", "result" => "rejected").increment(1);
             error.to_string()
         })?;
+        self.renew_certificates(&fresh.config).map_err(|error| {
+            tracing::error!(event = "config.rejected", %error, "the running configuration stays");
+            metrics::counter!("fts_config_reload_total", "result" => "rejected").increment(1);
+            error.to_string()
+        })?;
         let mut loaded = self.loaded.lock();
         let changes = changes(&loaded.values, &fresh.values);
         let mut next = (*self.config()).clone();
@@ -73,6 +100,7 @@ impl Control for Server {
         *loaded = fresh;
         drop(loaded);
         let next = Arc::new(next);
+        self.limits.store(Arc::new(next.stream.limits.clone()));
         self.running.store(next.clone());
         self.router.set_policy(Policy::new(next));
         metrics::counter!("fts_config_reload_total", "result" => "ok").increment(1);
@@ -105,7 +133,7 @@ impl Control for Server {
         } else if !self.config().canary.interval.is_zero() {
             readiness.checks.insert("canary".into(), "ok".into());
         }
-        if let Some(authority) = &self.authority {
+        if let Some(authority) = self.authority.load().as_ref() {
             let (ca, server) = authority.days_left();
             let words = |days: i64| if days < 14 { format!("only {days}d left") } else { format!("ok {days}d") };
             readiness.checks.insert("cert.ca".into(), words(ca));

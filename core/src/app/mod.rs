@@ -9,6 +9,7 @@ mod boot;
 pub mod canary;
 mod control;
 pub mod node;
+mod notify;
 mod report;
 mod server;
 mod shutdown;

@@ -33,7 +33,7 @@ pub fn status(server: &Server) -> Value {
     let protobuf = people().filter(|c| c.proto.load(Relaxed)).count();
     let totals = server.router.totals();
     let process = metrics::read_process();
-    let certificates = server.authority.as_ref().map(|a| a.days_left());
+    let certificates = server.authority.load().as_ref().map(|a| a.days_left());
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "git": env!("FTS_GIT"),

@@ -1,17 +1,18 @@
 //! [`Server`]: the running parts, by name. Made by `boot`, asked by `control`, taken down by `shutdown`.
 use std::{
     net::SocketAddr,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::canary::Canary;
 use crate::{
-    config::{Config, Loaded, Sources},
+    config::{Config, Limits, Loaded, Sources},
     identity::Authority,
+    net::Acceptor,
     observe::log::Logs,
     route::Router,
     session::Sessions,
@@ -30,7 +31,11 @@ pub struct Server {
     /// All streams.
     pub sessions: Arc<Sessions>,
     /// CA and server certificate; None when no TLS listener is on.
-    pub authority: Option<Arc<Authority>>,
+    pub authority: ArcSwapOption<Authority>,
+    /// `[stream.limits]` as the listeners see it; exchanged at reload.
+    pub limits: Arc<ArcSwap<Limits>>,
+    /// The TCP listeners; set once they accept.
+    pub acceptors: OnceLock<Vec<Arc<Acceptor>>>,
     /// Running logs.
     pub logs: Logs,
     /// The health canary.

@@ -11,6 +11,8 @@ pub struct Changes {
 }
 
 const LIVE: [&str; 5] = ["cot.", "stream.limits.", "log.level", "packages.", "shutdown."];
+/// Sizes of things made at start, in spite of their table.
+const FIXED: [&str; 1] = ["stream.limits.handshakes_active"];
 
 /// Compares two merged configurations.
 pub fn changes(old: &Layer, new: &Layer) -> Changes {
@@ -19,8 +21,11 @@ pub fn changes(old: &Layer, new: &Layer) -> Changes {
     for key in keys {
         let text = |layer: &Layer| layer.get(key).map(|(v, _)| v.to_string().trim().to_owned());
         if text(old) != text(new) {
-            let list =
-                if LIVE.iter().any(|p| key.starts_with(p)) { &mut changes.live } else { &mut changes.restart_required };
+            let list = if LIVE.iter().any(|p| key.starts_with(p)) && !FIXED.contains(&key.as_str()) {
+                &mut changes.live
+            } else {
+                &mut changes.restart_required
+            };
             list.push(key.clone());
         }
     }

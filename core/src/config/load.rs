@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Config, ConfigError, Layer, Origin, build::Build, check, env, layer, nearest};
+use super::{Config, ConfigError, Layer, Origin, build::Build, check, env, layer, nearest, yaml};
 
 /// The commented defaults: `config/fts.toml`, printed by `fts config default`.
 pub const DEFAULT: &str = include_str!("../../../config/fts.toml");
@@ -93,10 +93,15 @@ pub fn defaults() -> Layer {
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let defaults = defaults();
     let (from_env, mut notes) = env::read(&sources.env, &defaults);
-    let early_dir = sources.data_dir.clone().map(|d| (d, "--data-dir")).or_else(|| env_dir(sources));
+    let mut early_dir = sources.data_dir.clone().map(|d| (d, "--data-dir")).or_else(|| env_dir(sources));
     let file = find_file(sources, early_dir.as_ref().map(|(dir, _)| dir.as_path()));
     let mut file_layer = Layer::new();
-    if let Some(path) = &file {
+    if let Some(path) = file.as_ref().filter(|path| is_yaml(path)) {
+        let foreign = yaml::read_file(path, &defaults)?;
+        file_layer = foreign.layer;
+        notes.extend(foreign.notes);
+        early_dir = early_dir.or(foreign.data_dir.map(|d| (d, "FTS_PERSISTENCE_PATH in YAML")));
+    } else if let Some(path) = &file {
         file_layer = layer::read_file(path)?;
         for part in parts(path) {
             file_layer.extend(layer::read_file(&part)?);
@@ -169,12 +174,19 @@ fn env_dir(sources: &Sources) -> Option<(PathBuf, &'static str)> {
 const SYSTEM: &str = "/etc/fts/fts.toml";
 
 fn find_file(sources: &Sources, data_dir: Option<&Path>) -> Option<PathBuf> {
-    let named = |name: &str| sources.env.get(name).filter(|v| v.ends_with(".toml")).map(PathBuf::from);
-    if let Some(path) = sources.config.clone().or_else(|| named("FTS_CONFIG")).or_else(|| named("FTS_CONFIG_PATH")) {
+    let named = |name: &str| sources.env.get(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let legacy = |wanted: fn(&Path) -> bool| named("FTS_CONFIG_PATH").filter(|path| wanted(path));
+    let toml = |path: &Path| path.extension().is_some_and(|e| e == "toml");
+    if let Some(path) = sources.config.clone().or_else(|| named("FTS_CONFIG")).or_else(|| legacy(toml)) {
         return Some(sources.cwd.join(path));
     }
     let inside = sources.cwd.join(data_dir.unwrap_or(Path::new("fts-data"))).join("fts.toml");
-    [inside, PathBuf::from(SYSTEM)].into_iter().find(|path| path.is_file())
+    let own = [inside, PathBuf::from(SYSTEM)].into_iter().find(|path| path.is_file());
+    own.or_else(|| legacy(is_yaml).map(|path| sources.cwd.join(path)))
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "yaml" || e == "yml")
 }
 
 /// `conf.d/*.toml` beside a file, by name.

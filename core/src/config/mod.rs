@@ -14,6 +14,7 @@ mod legacy;
 mod load;
 mod units;
 mod words;
+mod yaml;
 
 pub use changes::{Changes, changes};
 pub use env::name as env_name;

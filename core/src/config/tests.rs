@@ -215,3 +215,29 @@ fn freetakserver_command_lines_are_understood() {
     assert_eq!(notices.len(), 1);
     assert!(args("run --json").is_none() && args("-v").is_none());
 }
+
+#[test]
+fn op13_04_a_freetakserver_yaml_is_read_through_its_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let yaml = dir.path().join("FTSConfig.yaml");
+    let text = "System:\n  FTS_CONNECTION_MESSAGE: Hello\n  FTS_MAINLOOP_DELAY: 100\nAddresses:\n  FTS_COT_PORT: 9087\n  FTS_DP_ADDRESS: 192.0.2.5\nFilesystem:\n  FTS_PERSISTENCE_PATH: /tmp/nowhere\n";
+    std::fs::write(&yaml, text).unwrap();
+    let read = |env: &[(&str, &str)]| {
+        let mut env: std::collections::BTreeMap<_, _> =
+            env.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        env.insert("FTS_CONFIG_PATH".into(), yaml.display().to_string());
+        load(&Sources { env, cwd: dir.path().to_owned(), ..Sources::default() })
+    };
+    let loaded = read(&[]).unwrap();
+    let config = &loaded.config;
+    assert_eq!((config.server.public_host.as_str(), config.listeners.cot_tcp.port), ("192.0.2.5", 9087));
+    assert_eq!(
+        (config.cot.welcome_message.as_str(), config.server.data_dir.as_path()),
+        ("Hello", "/tmp/nowhere".as_ref())
+    );
+    assert_eq!(loaded.values["listeners.cot_tcp.port"].1, Origin::File(yaml.display().to_string(), 5));
+    assert!(loaded.notes.iter().any(|n| n.contains(":3: FTS_MAINLOOP_DELAY has no effect")), "{:?}", loaded.notes);
+    assert_eq!(read(&[("FTS_COT_PORT", "1")]).unwrap().config.listeners.cot_tcp.port, 1, "environment wins");
+    std::fs::write(&yaml, "System:\n  - [\n").unwrap();
+    assert!(read(&[]).unwrap_err().to_string().contains("FTSConfig.yaml:"));
+}

@@ -4,6 +4,7 @@
 //! descriptors it waits a second and goes on.
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::AsyncReadExt,
@@ -23,8 +24,8 @@ pub struct Acceptor {
     pub socket: TcpListener,
     /// Its configuration.
     pub listener: Arc<CotListener>,
-    /// Keepalive and header time limit.
-    pub limits: Limits,
+    /// Keepalive and header time limit; exchanged at reload.
+    pub limits: Arc<ArcSwap<Limits>>,
     /// Connection limits of the server.
     pub gate: Arc<Gate>,
     /// TLS, if it is a TLS listener.
@@ -80,7 +81,7 @@ impl Acceptor {
 
     async fn prepare(self: &Arc<Self>, mut stream: TcpStream, mut peer: SocketAddr, seat: Seat) {
         if self.listener.proxy_protocol {
-            match tokio::time::timeout(self.limits.tls_handshake, proxy_header(&mut stream)).await {
+            match tokio::time::timeout(self.limits.load().tls_handshake, proxy_header(&mut stream)).await {
                 Ok(Ok(Some(origin))) => peer = plain(origin),
                 Ok(Ok(None)) => {}
                 Ok(Err(error)) => {
@@ -110,12 +111,13 @@ impl Acceptor {
 
     fn options(&self, stream: &TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        if self.limits.keepalive_idle.is_zero() {
+        let limits = self.limits.load();
+        if limits.keepalive_idle.is_zero() {
             return Ok(());
         }
         let keepalive = TcpKeepalive::new()
-            .with_time(self.limits.keepalive_idle)
-            .with_interval(self.limits.keepalive_interval.max(Duration::from_secs(1)))
+            .with_time(limits.keepalive_idle)
+            .with_interval(limits.keepalive_interval.max(Duration::from_secs(1)))
             .with_retries(4);
         SockRef::from(stream).set_tcp_keepalive(&keepalive)
     }

@@ -9,7 +9,9 @@ use std::{
     time::Instant,
 };
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use rustls::ServerConfig;
 use tokio::{net::TcpStream, sync::Semaphore};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
@@ -19,9 +21,9 @@ use crate::config::{CotListener, Limits};
 
 /// The handshakes of one listener.
 pub struct Handshakes {
-    acceptor: TlsAcceptor,
+    config: ArcSwap<ServerConfig>,
     listener: Arc<CotListener>,
-    limits: Limits,
+    limits: Arc<ArcSwap<Limits>>,
     computing: Arc<Semaphore>,
     pending: Mutex<Pending>,
 }
@@ -55,18 +57,34 @@ impl Drop for Place<'_> {
 }
 
 impl Handshakes {
-    /// For this listener; `computing` is shared by all.
-    pub fn new(acceptor: TlsAcceptor, listener: Arc<CotListener>, limits: Limits, computing: Arc<Semaphore>) -> Self {
-        Self { acceptor, listener, limits, computing, pending: Mutex::default() }
+    /// For this listener; `limits` and `computing` are shared by all.
+    pub fn new(
+        config: Arc<ServerConfig>,
+        listener: Arc<CotListener>,
+        limits: Arc<ArcSwap<Limits>>,
+        computing: Arc<Semaphore>,
+    ) -> Self {
+        Self { config: ArcSwap::new(config), listener, limits, computing, pending: Mutex::default() }
+    }
+
+    /// From now on handshakes are made with these certificates (reload); what is connected stays.
+    pub fn renew(&self, config: Arc<ServerConfig>) {
+        self.config.store(config);
+    }
+
+    /// The listener it belongs to.
+    pub fn listener(&self) -> &CotListener {
+        &self.listener
     }
 
     fn enter(&self, ip: IpAddr) -> Option<(Place<'_>, CancellationToken)> {
+        let limits = self.limits.load();
         let mut pending = self.pending.lock();
         let from_here = pending.per_ip.get(&ip).copied().unwrap_or(0);
-        if self.limits.handshakes_per_ip > 0 && from_here >= self.limits.handshakes_per_ip {
+        if limits.handshakes_per_ip > 0 && from_here >= limits.handshakes_per_ip {
             return None;
         }
-        while pending.silent.len() >= self.limits.handshakes_pending {
+        while pending.silent.len() >= limits.handshakes_pending {
             let Some((_, oldest)) = pending.silent.pop_first() else { break };
             oldest.cancel();
         }
@@ -80,11 +98,12 @@ impl Handshakes {
     /// The whole handshake; None = failed, counted and logged.
     pub async fn shake(&self, stream: TcpStream, peer: SocketAddr) -> Option<TlsStream<TcpStream>> {
         let began = Instant::now();
+        let patience = self.limits.load().tls_handshake;
         let result = match self.enter(peer.ip()) {
             None => Err("too_many_of_address"),
             Some((place, evicted)) => tokio::select! {
                 () = evicted.cancelled() => Err("evicted"),
-                done = tokio::time::timeout(self.limits.tls_handshake, self.compute(stream, peer, &place)) => done.unwrap_or(Err("timeout")),
+                done = tokio::time::timeout(patience, self.compute(stream, peer, &place)) => done.unwrap_or(Err("timeout")),
             },
         };
         let outcome = result.as_ref().map_or_else(|why| *why, |_| "ok");
@@ -121,7 +140,7 @@ impl Handshakes {
         // It speaks: from here on it does not make room for others.
         self.pending.lock().silent.remove(&place.number);
         let _computing = self.computing.acquire().await.map_err(|_| "stopping")?;
-        self.acceptor.accept(stream).await.map_err(|error| {
+        TlsAcceptor::from(self.config.load_full()).accept(stream).await.map_err(|error| {
             tracing::debug!(%peer, %error, "handshake");
             tls::failure(&error)
         })

@@ -1,12 +1,13 @@
 use std::{sync::Mutex, time::Duration};
 
+use arc_swap::ArcSwap;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, mpsc},
 };
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::TlsConnector;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::*;
@@ -39,14 +40,14 @@ async fn here(tls: bool, set: &[&str]) -> Here {
             .config;
     let authority = Authority::open(&config).unwrap();
     let listener = Arc::new(if tls { config.listeners.cot_tls.clone() } else { config.listeners.cot_tcp.clone() });
-    let limits = config.stream.limits.clone();
+    let limits = Arc::new(ArcSwap::from_pointee(config.stream.limits.clone()));
     let handshakes = tls.then(|| {
         let server = tls::server_config(&authority, &config, listener.client_cert).unwrap();
         Handshakes::new(
-            TlsAcceptor::from(server),
+            server,
             listener.clone(),
             limits.clone(),
-            Arc::new(Semaphore::new(limits.handshakes_active)),
+            Arc::new(Semaphore::new(config.stream.limits.handshakes_active)),
         )
     });
     let socket = bind("t", "127.0.0.1", 0, socket2::Type::STREAM).unwrap();

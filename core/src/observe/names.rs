@@ -25,6 +25,7 @@ pub const EVENTS: &[&str] = &[
     "queue.overflow",
     "server.ready",
     "server.starting",
+    "server.status",
     "server.stopped",
     "server.stopping",
     "service.state",
