@@ -12,7 +12,7 @@ use futures_util::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Refusal, Shared};
+use super::{Refusal, Shared, read};
 use crate::route::why;
 
 #[derive(Deserialize)]
@@ -37,7 +37,7 @@ fn nobody(who: &str) -> Refusal {
     )
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize)]
 pub(super) struct Kick {
     ban: Option<String>,
 }
@@ -45,9 +45,9 @@ pub(super) struct Kick {
 pub(super) async fn kick(
     State(control): State<Shared>,
     Path(who): Path<String>,
-    body: Option<Json<Kick>>,
+    body: Bytes,
 ) -> Result<Json<Value>, Refusal> {
-    let ban = match body.map(|b| b.0).unwrap_or_default().ban {
+    let ban = match read::<Kick>(&body)?.ban {
         Some(text) => Some(
             crate::config::duration(&text)
                 .ok_or_else(|| Refusal(StatusCode::BAD_REQUEST, format!("ban {text:?}: a duration like \"10m\"")))?,
@@ -68,9 +68,9 @@ pub(super) struct Text {
 pub(super) async fn send(
     State(control): State<Shared>,
     Path(who): Path<String>,
-    Json(body): Json<Text>,
+    body: Bytes,
 ) -> Result<Json<Value>, Refusal> {
-    match control.send(&who, &body.text) {
+    match control.send(&who, &read::<Text>(&body)?.text) {
         0 => Err(nobody(&who)),
         n => Ok(Json(json!({"sent": n}))),
     }

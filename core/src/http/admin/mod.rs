@@ -41,6 +41,12 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// A JSON body; none at all is an empty object.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    let text = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(text).map_err(|e| Refusal(StatusCode::BAD_REQUEST, format!("the body must be JSON: {e}")))
+}
+
 /// All routes.
 pub fn routes(control: Shared, access: Access) -> Router {
     let admin = Router::new()

@@ -12,7 +12,7 @@ use futures_util::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Refusal, Shared};
+use super::{Refusal, Shared, read};
 
 pub(super) async fn status(State(control): State<Shared>) -> Json<Value> {
     Json(control.status())
@@ -36,11 +36,8 @@ pub(super) struct Filter {
     filter: String,
 }
 
-pub(super) async fn set_log_level(
-    State(control): State<Shared>,
-    Json(wanted): Json<Filter>,
-) -> Result<Json<Value>, Refusal> {
-    control.set_log_level(&wanted.filter).map_err(|error| Refusal(StatusCode::BAD_REQUEST, error))?;
+pub(super) async fn set_log_level(State(control): State<Shared>, body: Bytes) -> Result<Json<Value>, Refusal> {
+    control.set_log_level(&read::<Filter>(&body)?.filter).map_err(|error| Refusal(StatusCode::BAD_REQUEST, error))?;
     Ok(Json(json!({"filter": control.log_level()})))
 }
 
@@ -84,9 +81,10 @@ pub(super) struct Drain {
     on: bool,
 }
 
-pub(super) async fn drain(State(control): State<Shared>, Json(wanted): Json<Drain>) -> Json<Value> {
+pub(super) async fn drain(State(control): State<Shared>, body: Bytes) -> Result<Json<Value>, Refusal> {
+    let wanted: Drain = read(&body)?;
     control.drain(wanted.on);
-    Json(json!({"draining": wanted.on}))
+    Ok(Json(json!({"draining": wanted.on})))
 }
 
 pub(super) async fn stop(State(control): State<Shared>) -> Json<Value> {

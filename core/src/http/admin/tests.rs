@@ -122,6 +122,8 @@ async fn refusals_say_what_to_do() {
         ("POST", "/admin/clients/VIPER/kick", r#"{"ban":"soon"}"#, 400, "a duration like"),
         ("POST", "/admin/reload", "", 400, "fts.toml:3"),
         ("PUT", "/admin/log", r#"{"filter":"loud"}"#, 400, "no"),
+        ("PUT", "/admin/log", "", 400, "missing field `filter`"),
+        ("POST", "/admin/drain", "on", 400, "must be JSON"),
         ("GET", "/admin/why", "", 400, "give event"),
         ("GET", "/admin/logs?level=x", "", 400, "error, warn"),
     ] {
