@@ -1,7 +1,9 @@
-//! [`Http`]: requests to the admin listener, as a probe or a metrics collector makes them.
+//! [`Http`]: requests to the admin listener, as a probe or a metrics collector makes them, and through the local socket.
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    os::unix::net::UnixStream,
+    path::Path,
 };
 
 use crate::DEADLINE;
@@ -23,9 +25,24 @@ impl Http {
 
     /// Any method without a body.
     pub fn send(at: SocketAddr, method: &str, path: &str) -> Self {
-        let mut stream = TcpStream::connect(at).unwrap();
+        let stream = TcpStream::connect(at).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        write!(stream, "{method} {path} HTTP/1.1\r\nhost: fts\r\nconnection: close\r\n\r\n").unwrap();
+        Self::over(stream, method, path, "")
+    }
+
+    /// Any method through the local socket, with a JSON body ("" = none).
+    pub fn local(socket: &Path, method: &str, path: &str, body: &str) -> Self {
+        let stream = UnixStream::connect(socket).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        Self::over(stream, method, path, body)
+    }
+
+    fn over(mut stream: impl Read + Write, method: &str, path: &str, body: &str) -> Self {
+        let about = match body.len() {
+            0 => String::new(),
+            n => format!("content-type: application/json\r\ncontent-length: {n}\r\n"),
+        };
+        write!(stream, "{method} {path} HTTP/1.1\r\nhost: fts\r\nconnection: close\r\n{about}\r\n{body}").unwrap();
         let mut all = Vec::new();
         stream.read_to_end(&mut all).unwrap();
         let text = String::from_utf8(all).unwrap();

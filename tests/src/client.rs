@@ -75,6 +75,17 @@ impl Client {
         Self::over(Conn::Plain(stream), label)
     }
 
+    /// Connects to the plain listener with the smallest receive buffer there is, so that a client that does not read
+    /// is soon a burden to the server.
+    pub fn narrow(server: &Server) -> Self {
+        let address = server.address("cot_tcp");
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(4_096).unwrap();
+        socket.connect(&address.into()).unwrap();
+        socket.set_tcp_nodelay(true).unwrap();
+        Self::over(Conn::Plain(socket.into()), "narrow").greeted()
+    }
+
     /// Connects with TLS; the handshake is done when it returns.
     ///
     /// # Errors
@@ -309,6 +320,11 @@ impl Client {
             let _ = tls.flush();
         }
         let _ = self.conn.tcp().shutdown(Shutdown::Write);
+    }
+
+    /// Ends the connection with a reset instead of an end of stream.
+    pub fn reset(self) {
+        socket2::SockRef::from(self.conn.tcp()).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     /// The port this client comes from.

@@ -203,6 +203,16 @@ impl Server {
         Http::get(self.address("admin"), path)
     }
 
+    /// A request through the local socket, as the `fts` command makes them; the body is JSON, "" = none.
+    pub fn admin(&self, method: &str, path: &str, body: &str) -> Http {
+        Http::local(&self.data_dir().join("run/fts.sock"), method, path, body)
+    }
+
+    /// The entry of the client list (live ones first, then those that left) with this uid, callsign or number.
+    pub fn client(&self, name: &str) -> Value {
+        self.admin("GET", &format!("/admin/clients/{name}"), "").json()
+    }
+
     /// A metric: all series of this name whose labels contain every one of `labels` (`reason="loop"`), added up.
     pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let fits = |line: &&str| {

@@ -10,7 +10,7 @@ use std::{
 
 use fts_plugin_api::cot::Cot;
 
-use super::{Client, Contact, Directory, Leave, Who};
+use super::{Client, Contact, Directory, Index, Leave, Who};
 use crate::config::DuplicateUid;
 
 /// What happened.
@@ -70,7 +70,9 @@ impl Directory {
         let mut index = self.index.write();
         let others = index.uid(&said.uid);
         for old in others.iter().filter(|o| o.conn != client.conn && *o.who().uid == *said.uid) {
-            let same_user = old.cert.as_ref().map(|c| &c.common_name) == client.cert.as_ref().map(|c| &c.common_name);
+            // Who came without a certificate has no name that could differ: it gives way to everybody.
+            let cn = |c: &Client| c.cert.as_ref().map(|c| c.common_name.clone());
+            let same_user = old.cert.is_none() || cn(old) == cn(client);
             let replace = match policy {
                 DuplicateUid::Replace => true,
                 DuplicateUid::Allow => false,
@@ -94,12 +96,15 @@ impl Directory {
 
     fn refresh(&self, client: &Arc<Client>, sa: &Cot, said: &Said) {
         let old = client.who().callsign.clone();
-        if old != said.callsign {
-            let mut index = self.index.write();
-            index.remove_callsign(&old, client.conn);
-            index.add_callsign(&said.callsign, client);
+        if old == said.callsign {
+            said.fill(&mut client.who_mut(), sa);
+            return;
         }
-        said.fill(&mut client.who_mut(), sa);
+        let mut index = self.index.write();
+        let mut who = client.who_mut();
+        said.fill(&mut who, sa);
+        uncall(&mut index, &who, &old, client.conn);
+        index.add_callsign(&said.callsign, client);
     }
 
     fn contact(&self, client: &Arc<Client>, said: &Said) {
@@ -113,14 +118,19 @@ impl Directory {
         };
         if let Some(there) = who.contacts.iter_mut().find(|c| c.uid == said.uid) {
             let old = std::mem::replace(there, entry);
-            if old.callsign != said.callsign {
-                index.remove_callsign(&old.callsign, client.conn);
-            }
+            uncall(&mut index, &who, &old.callsign, client.conn);
         } else {
             who.contacts.push(entry);
         }
         index.add_uid(&said.uid, client);
         index.add_callsign(&said.callsign, client);
+    }
+}
+
+/// Takes a callsign from a connection unless another of its contacts goes by it, too.
+pub(super) fn uncall(index: &mut Index, who: &Who, callsign: &str, conn: u64) {
+    if *who.callsign != *callsign && !who.contacts.iter().any(|c| *c.callsign == *callsign) {
+        index.remove_callsign(callsign, conn);
     }
 }
 

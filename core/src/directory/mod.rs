@@ -160,7 +160,7 @@ impl Directory {
         if let Some(at) = who.contacts.iter().position(|c| &*c.uid == uid) {
             let contact = who.contacts.swap_remove(at);
             index.remove_uid(&contact.uid, client.conn);
-            index.remove_callsign(&contact.callsign, client.conn);
+            identify::uncall(&mut index, &who, &contact.callsign, client.conn);
         }
     }
 }
