@@ -117,3 +117,6 @@ impl Router {
         self.limits.sweep(now);
     }
 }
+
+#[cfg(test)]
+mod prop_tests;

@@ -25,9 +25,9 @@ pub enum Reject {
     Proto,
 }
 
-/// What [`Cutter::next`] found.
+/// What [`Cutter::next`] found. Taken apart at once, so that a box around the spans would only cost an allocation.
 #[derive(Debug)]
-#[allow(missing_docs)]
+#[allow(missing_docs, clippy::large_enum_variant)]
 pub enum Frame<'a> {
     /// A well-formed event that passes RULE-20.
     Event { text: &'a [u8], spans: Spans },
@@ -115,27 +115,34 @@ impl Cutter {
     }
 
     fn next_message<'a>(&mut self, buf: &'a [u8]) -> (usize, Option<Frame<'a>>) {
-        match framed::next(buf, self.max) {
-            framed::Next::Payload { from, to } => {
-                (self.garbage, self.in_garbage) = (0, false);
-                (to, Some(Frame::Message(&buf[from..to])))
+        let mut at = 0;
+        loop {
+            match framed::next(&buf[at..], self.max) {
+                framed::Next::Payload { from, to } => {
+                    (self.garbage, self.in_garbage) = (0, false);
+                    return (at + to, Some(Frame::Message(&buf[at + from..at + to])));
+                }
+                // Garbage known already is passed over: a whole frame behind it must not wait for the next read.
+                framed::Next::Garbage(len) => {
+                    self.garbage += len;
+                    at += len;
+                    let known = std::mem::replace(&mut self.in_garbage, true);
+                    if !known || self.garbage > 64 * 1024 {
+                        return (at, Some(rejected(Reject::Garbage, &buf[at - len..at], "no frame header")));
+                    }
+                }
+                framed::Next::Wait => return (at, None),
             }
-            framed::Next::Garbage(len) => {
-                self.garbage += len;
-                let known = std::mem::replace(&mut self.in_garbage, true);
-                (
-                    len,
-                    (!known || self.garbage > 64 * 1024)
-                        .then(|| rejected(Reject::Garbage, &buf[..len], "no frame header")),
-                )
-            }
-            framed::Next::Wait => (0, None),
         }
     }
 
     fn next_event<'a>(&mut self, buf: &'a [u8]) -> (usize, Option<Frame<'a>>) {
         let mut at = 0_usize;
         while self.follow.is_none() {
+            if self.in_garbage {
+                // Up to the next `<` as if it had come in one piece, whatever it could be by itself (half a BOM).
+                at += memchr(b'<', &buf[at..]).unwrap_or(buf.len() - at);
+            }
             let window = buf.len().min(at.saturating_add(self.max));
             match skip(&buf[at..window]) {
                 begins::Is::Nothing(len) => {

@@ -163,6 +163,26 @@ fn protobuf_frames_with_garbage_between() {
     assert_eq!(garbage, 3);
 }
 
+#[test]
+fn rule_25_garbage_in_several_pieces_holds_no_frame_back() {
+    let mut cutter = Cutter::new(1_000, true);
+    // Two marks that begin no frame, then a whole frame in the same read.
+    let stream = b"\0\xBF\0\xBF\0\xBF\x03abc";
+    let (used, frame) = cutter.next(stream);
+    assert!(matches!(frame, Some(Frame::Rejected { reason: Reject::Garbage, .. })), "{frame:?}");
+    let (more, frame) = cutter.next(&stream[used..]);
+    assert!(matches!(frame, Some(Frame::Message(b"abc"))), "{frame:?}");
+    assert_eq!(used + more, stream.len());
+}
+
+#[test]
+fn half_a_bom_in_garbage_is_garbage_however_it_is_cut() {
+    let mut cutter = Cutter::new(1_000, false);
+    let (used, frame) = cutter.next(b"junk");
+    assert!(used == 4 && matches!(frame, Some(Frame::Rejected { reason: Reject::Garbage, .. })));
+    assert!(matches!(cutter.next(b"\xEF"), (1, None)) && !cutter.unfinished(), "nothing to give up after 10 s");
+}
+
 /// Pieces that streams are made of: good events and everything that disturbs them.
 fn piece() -> impl Strategy<Value = String> {
     prop_oneof![

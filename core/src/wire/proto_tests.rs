@@ -1,4 +1,5 @@
-use fts_plugin_api::cot::Builder;
+use fts_plugin_api::cot::{Builder, escape_text};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -104,4 +105,101 @@ fn too_big_says_so() {
 fn only_mesh_version_1() {
     assert_eq!(mesh_payload(b"\xbf\x01\xbfx"), Some(&b"x"[..]));
     assert_eq!(mesh_payload(b"\xbf\x02\xbfx"), None);
+}
+
+/// Values as people and devices write them, and worse.
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof!["[ -~]{0,12}", "[a-zA-Zž漢🙂<>&\"' \t\n]{0,8}", Just(String::new())]
+}
+
+/// One child of detail: the six typed ones in and out of the form that fits, and others.
+fn child() -> impl Strategy<Value = String> {
+    let typed = prop_oneof![
+        Just(("contact", vec!["callsign"])),
+        Just(("contact", vec!["callsign", "endpoint"])),
+        Just(("contact", vec!["callsign", "phone"])),
+        Just(("__group", vec!["name", "role"])),
+        Just(("__group", vec!["name"])),
+        Just(("precisionlocation", vec!["altsrc", "geopointsrc"])),
+        Just(("takv", vec!["device", "platform", "os", "version"])),
+        Just(("takv", vec!["device", "platform", "os", "version", "more"])),
+        Just(("remarks", vec!["source"])),
+        Just(("x:y", vec![])),
+    ];
+    let inner = prop_oneof![4 => Just(String::new()), 1 => value().prop_map(|v| escape_text(&v).into_owned()), 1 => Just("<a/>".to_owned())];
+    let attributes = (typed, prop::collection::vec(value(), 5), inner).prop_map(|((name, attrs), values, inner)| {
+        let written: String = attrs.iter().zip(&values).map(|(a, v)| format!(" {a}=\"{}\"", escape_attr(v))).collect();
+        if inner.is_empty() { format!("<{name}{written}/>") } else { format!("<{name}{written}>{inner}</{name}>") }
+    });
+    prop_oneof![
+        4 => attributes,
+        1 => any::<u32>().prop_map(|n| format!("<status battery='{n}'/>")),
+        1 => value().prop_map(|v| format!("<status battery=\"{}\"/>", escape_attr(&v))),
+        1 => any::<(f64, f64)>().prop_map(|(a, b)| format!("<track speed='{a:?}' course='{b:?}'/>")),
+    ]
+}
+
+/// What an event says: attributes, point, and children of detail in any order with numbers as numbers.
+fn meaning(cot: &Cot) -> (Vec<String>, Vec<Option<u64>>, Vec<String>) {
+    let attrs =
+        [Attr::Uid, Attr::Type, Attr::How, Attr::Access, Attr::Qos, Attr::Opex, Attr::Caveat, Attr::ReleasableTo];
+    let times = [Attr::Time, Attr::Start, Attr::Stale].map(|a| format!("{:?}", cot.time(a)));
+    let said = attrs.iter().map(|a| cot.attr(*a).unwrap_or_default().into_owned()).chain(times).collect();
+    let points = [PointAttr::Lat, PointAttr::Lon, PointAttr::Hae, PointAttr::Ce, PointAttr::Le];
+    let mut children: Vec<_> = cot.spans().children.iter().map(|c| one(Element::at(cot.text(), c.whole))).collect();
+    children.sort();
+    (said, points.iter().map(|p| cot.point(*p).map(|n| (n + 0.0).to_bits())).collect(), children)
+}
+
+fn one(element: Element<'_>) -> String {
+    // -0 is 0: protobuf does not write either.
+    let number = |v: &str| match element.name() {
+        "status" => v.parse::<u32>().ok().map(|n| n.to_string()),
+        "track" => v.parse::<f64>().ok().map(|n| format!("{:?}", n + 0.0)),
+        _ => None,
+    };
+    let mut attributes: Vec<_> = element
+        .attributes()
+        .map(|(n, v)| (n, fts_plugin_api::cot::unescape(v)))
+        .map(|(n, v)| format!("{n}={:?}", number(&v).unwrap_or(v.into_owned())))
+        .collect();
+    attributes.sort();
+    let below: Vec<_> = element.children().map(one).collect();
+    format!("<{} {attributes:?}>{:?}{below:?}", element.name(), element.inner_text())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn xml_to_protobuf_and_back_keeps_the_meaning(
+        attrs in prop::collection::vec(value(), 5),
+        times in prop::collection::vec(0..4_000_000_000_000_i64, 3),
+        point in (-90.0..90.0_f64, -180.0..180.0_f64, -500.0..9e7_f64),
+        children in prop::collection::vec(child(), 0..6),
+    ) {
+        let mut event = format!("<event version=\"2.0\" uid=\"u{}\" type=\"a-f-G\" how=\"m-g\"", escape_attr(&attrs[0]));
+        for (name, value) in ["qos", "opex", "caveat", "releasableTo"].iter().zip(&attrs[1..]) {
+            event += &format!(" {name}=\"{}\"", escape_attr(value));
+        }
+        for (name, ms) in ["time", "start", "stale"].iter().zip(&times) {
+            event += &format!(" {name}=\"{}\"", fts_plugin_api::cot::format_time(*ms));
+        }
+        let (lat, lon, hae) = point;
+        event += &format!("><point lat=\"{lat:?}\" lon=\"{lon:?}\" hae=\"{hae:?}\" ce=\"9999999.0\" le=\"1\"/><detail>{}</detail></event>", children.concat());
+        let cot = Cot::parse(event.into_bytes()).unwrap();
+        let frame = encode_stream(&cot).unwrap();
+        let (text, spans) = decode(payload(&frame)).unwrap().unwrap();
+        let back = Cot::from_parts(text.into(), spans);
+        prop_assert_eq!(meaning(&back), meaning(&cot));
+        // A second time nothing changes any more.
+        prop_assert_eq!(encode_stream(&back).unwrap(), frame);
+    }
+
+    #[test]
+    fn no_payload_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        if let Ok(Some((text, spans))) = decode(&bytes) {
+            prop_assert_eq!(scan(&text).unwrap(), spans);
+        }
+    }
 }

@@ -86,7 +86,8 @@ impl Splices {
         }
     }
 
-    /// Appends one element (already serialised) as last child of `<detail>`, making the detail when there is none.
+    /// Appends one element (already serialised) as last child of `<detail>`, making the detail when there is none (the
+    /// event must have a point, as every checked one has: `<event/>` has no inside where a detail could go).
     /// At most one such edit together with [`Self::flow_tag`] on an event that has no detail or an empty one.
     pub fn append_detail(&mut self, spans: &Spans, element: &str) {
         let is_end = |b: u8| super::scan::is_space(b) || b == b'>' || b == b'/';
@@ -159,6 +160,10 @@ impl Splices {
         new.event_insert = self.end(spans.event_insert);
         new.detail = self.span(spans.detail);
         new.detail_inner = self.span(spans.detail_inner);
+        if spans.detail_inner.is_some() {
+            // What is inserted into an empty inside lies in it, not before it.
+            new.detail_inner.start = self.end(spans.detail_inner.start);
+        }
         new.end_tag = self.start(spans.end_tag);
         let removed = |c: &Child| {
             self.edits

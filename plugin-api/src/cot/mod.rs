@@ -19,3 +19,6 @@ pub use edit::{Splices, escape_attr, escape_text};
 pub use event::{Class, Cot};
 pub use scan::{Attr, Child, Fault, PointAttr, Span, Spans, scan};
 pub use time::{Millis, TimeForm, format_time, parse_time, write_time};
+
+#[cfg(test)]
+mod prop_tests;
