@@ -185,13 +185,16 @@ fn str_of(bytes: &[u8]) -> &str {
 
 /// Length of the tag, comment, CDATA section or instruction at the beginning of `rest`.
 fn markup(rest: &[u8]) -> usize {
-    let until = |end: &[u8]| memchr::memmem::find(rest, end).map_or(rest.len(), |n| n + end.len());
+    // The end is looked for behind the beginning: `<!-->` has only begun.
+    let until = |begin: &[u8], end: &[u8]| {
+        memchr::memmem::find(&rest[begin.len()..], end).map_or(rest.len(), |n| begin.len() + n + end.len())
+    };
     if rest.starts_with(b"<!--") {
-        until(b"-->")
+        until(b"<!--", b"-->")
     } else if rest.starts_with(b"<![CDATA[") {
-        until(b"]]>")
+        until(b"<![CDATA[", b"]]>")
     } else if rest.starts_with(b"<?") {
-        until(b"?>")
+        until(b"<?", b"?>")
     } else {
         let mut at = 1;
         while let Some(n) = rest.get(at..).and_then(|t| memchr::memchr3(b'>', b'"', b'\'', t)) {

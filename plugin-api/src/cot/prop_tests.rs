@@ -88,6 +88,15 @@ fn splices(text: &[u8], spans: &Spans, edits: &[Edit]) -> Splices {
     splices
 }
 
+#[test]
+fn a_comment_does_not_end_in_its_own_beginning() {
+    let text = b"<event><a><!--> <b/> -->t<c/></a></event>";
+    scan(text).unwrap();
+    let a = Element::at(text, Span { start: 7, end: 33 });
+    assert_eq!((a.name(), &*a.inner_text()), ("a", "t"));
+    assert_eq!(a.children().map(|e| e.name()).collect::<Vec<_>>(), ["c"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3_000))]
 
