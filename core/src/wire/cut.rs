@@ -53,6 +53,8 @@ pub struct Cutter {
     /// How many of them may still be followed with full knowledge; then the plain rule cuts, so that nobody can make
     /// the same bytes be read many times.
     budget: usize,
+    /// So many bytes at the beginning of the buffer have been searched for the end of a comment or declaration.
+    searched: usize,
     /// The bytes being skipped have been reported.
     in_garbage: bool,
     garbage: usize,
@@ -66,7 +68,17 @@ const END: &[u8] = b"</event>";
 impl Cutter {
     /// A cutter that starts in XML (or protobuf with `proto`), with this size limit in bytes (RULE-6).
     pub fn new(max: usize, proto: bool) -> Self {
-        Self { max, proto, follow: None, again_until: 0, budget: 0, in_garbage: false, garbage: 0, waiting: false }
+        Self {
+            max,
+            proto,
+            follow: None,
+            again_until: 0,
+            budget: 0,
+            searched: 0,
+            in_garbage: false,
+            garbage: 0,
+            waiting: false,
+        }
     }
 
     /// Changes the size limit (after identification).
@@ -101,7 +113,7 @@ impl Cutter {
 
     /// Gives the unfinished frame up (RULE-4b: older than 10 s): resumes by RULE-5 inside `buf`.
     pub fn give_up<'a>(&mut self, buf: &'a [u8]) -> (usize, Option<Frame<'a>>) {
-        self.waiting = false;
+        (self.waiting, self.searched) = (false, 0);
         if buf.is_empty() {
             return (0, None);
         }
@@ -144,7 +156,7 @@ impl Cutter {
                 at += memchr(b'<', &buf[at..]).unwrap_or(buf.len() - at);
             }
             let window = buf.len().min(at.saturating_add(self.max));
-            match skip(&buf[at..window]) {
+            match skip(&buf[at..window], std::mem::take(&mut self.searched)) {
                 begins::Is::Nothing(len) => {
                     at += len;
                     if at >= buf.len() {
@@ -166,6 +178,7 @@ impl Cutter {
                             Some(rejected(Reject::Oversize, &buf[at..], "a declaration or comment without end")),
                         );
                     }
+                    self.searched = buf.len() - at;
                     return (at, None);
                 }
                 begins::Is::Auth => return self.auth(buf, at),

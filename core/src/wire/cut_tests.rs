@@ -183,6 +183,21 @@ fn half_a_bom_in_garbage_is_garbage_however_it_is_cut() {
     assert!(matches!(cutter.next(b"\xEF"), (1, None)) && !cutter.unfinished(), "nothing to give up after 10 s");
 }
 
+#[test]
+fn a_comment_in_many_pieces_is_not_read_anew_with_each() {
+    // 300 KiB byte by byte would be 45 GiB to look at.
+    let stream = format!("<!-- {} <event -->{}", "-".repeat(300 * 1024), good("1"));
+    let began = std::time::Instant::now();
+    let mut cutter = Cutter::new(1 << 20, false);
+    let comment = stream.len() - good("1").len();
+    for end in 1..comment {
+        assert!(matches!(cutter.next(&stream.as_bytes()[..end]), (0, None)), "at {end}");
+    }
+    let (used, frame) = cutter.next(stream.as_bytes());
+    assert!(used == stream.len() && matches!(frame, Some(Frame::Event { .. })));
+    assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+}
+
 /// Pieces that streams are made of: good events and everything that disturbs them.
 fn piece() -> impl Strategy<Value = String> {
     prop_oneof![

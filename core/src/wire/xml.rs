@@ -24,8 +24,8 @@ use begins::Is;
 
 const BOM: &[u8] = &[0xEF, 0xBB, 0xBF];
 
-/// Looks at what stands between frames.
-pub fn skip(buf: &[u8]) -> Is {
+/// Looks at what stands between frames. The first `searched` bytes were looked at before and did not suffice.
+pub fn skip(buf: &[u8], searched: usize) -> Is {
     let Some(&first) = buf.first() else { return Is::Nothing(0) };
     if is_blank(first) {
         return Is::Nothing(buf.iter().position(|b| !is_blank(*b)).unwrap_or(buf.len()));
@@ -42,10 +42,10 @@ pub fn skip(buf: &[u8]) -> Is {
     }
     match buf.get(1) {
         None => Is::Wait,
-        Some(b'?') => closed(buf, 2, b"?>"),
+        Some(b'?') => closed(buf, 2, searched, b"?>"),
         Some(b'!') => match buf.len() {
             0..4 if b"<!--".starts_with(buf) => Is::Wait,
-            _ if buf.starts_with(b"<!--") => closed(buf, 4, b"-->"),
+            _ if buf.starts_with(b"<!--") => closed(buf, 4, searched, b"-->"),
             _ => garbage(buf),
         },
         Some(_) => match (element(buf, b"<event"), element(buf, b"<auth")) {
@@ -65,17 +65,19 @@ fn garbage(buf: &[u8]) -> Is {
     Is::Garbage(1 + memchr(b'<', &buf[1..]).unwrap_or(buf.len() - 1))
 }
 
-/// A declaration or comment; a new event inside of it means that it has lost its end.
-fn closed(buf: &[u8], from: usize, end: &[u8]) -> Is {
+/// A declaration or comment; a new event inside of a declaration means that it has lost its end. Comments may speak of
+/// events.
+fn closed(buf: &[u8], from: usize, searched: usize, end: &[u8]) -> Is {
+    const EVENT: &[u8] = b"<event";
+    // What is looked for may have been cut at the end of what was searched.
+    let from = from.max(searched.saturating_sub(EVENT.len()));
     let close = memmem::find(&buf[from..], end).map(|n| from + n + end.len());
-    let event = memmem::find(&buf[from..close.unwrap_or(buf.len())], b"<event").map(|n| from + n);
-    match (close, event) {
-        (Some(close), None) => Is::Nothing(close),
-        // Comments may speak of events; declarations do not.
-        (Some(close), Some(_)) if end == b"-->" => Is::Nothing(close),
-        (_, Some(event)) if end == b"?>" => Is::Garbage(event),
-        _ => Is::Wait,
+    if end == b"?>"
+        && let Some(event) = memmem::find(&buf[from..close.unwrap_or(buf.len())], EVENT)
+    {
+        return Is::Garbage(from + event);
     }
+    close.map_or(Is::Wait, Is::Nothing)
 }
 
 /// Does this element begin here? None = not enough bytes to know.
