@@ -1,11 +1,13 @@
 //! [`Event`]: one event as a client received it, XML or protobuf, with the exact bytes it came in.
+use std::fmt;
+
 use crate::{
     proto::{CotEvent, TakMessage},
     tree::{Element, parse},
 };
 
 /// See the file's head.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[allow(missing_docs)]
 pub struct Event {
     /// The bytes: from `<event` to `</event>`, or the payload of the frame.
@@ -14,6 +16,16 @@ pub struct Event {
     pub xml: Option<Element>,
     /// The message when it came as protobuf.
     pub message: Option<TakMessage>,
+}
+
+/// The text, or the message: what a failed test should show.
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.message {
+            Some(message) => message.fmt(f),
+            None => f.write_str(self.text()),
+        }
+    }
 }
 
 impl Event {
