@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::{Span, scan::is_space};
+use super::{Span, chars::is_space};
 
 /// One element of an accepted event.
 #[derive(Clone, Copy, Debug)]

@@ -90,7 +90,7 @@ impl Splices {
     /// event must have a point, as every checked one has: `<event/>` has no inside where a detail could go).
     /// At most one such edit together with [`Self::flow_tag`] on an event that has no detail or an empty one.
     pub fn append_detail(&mut self, spans: &Spans, element: &str) {
-        let is_end = |b: u8| super::scan::is_space(b) || b == b'>' || b == b'/';
+        let is_end = |b: u8| super::chars::is_space(b) || b == b'>' || b == b'/';
         let name = element.bytes().skip(1).position(is_end).unwrap_or(0) as u32;
         self.append(spans, &[element], name);
     }

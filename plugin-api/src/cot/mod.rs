@@ -5,11 +5,13 @@
 //! (RULE-19, 21); [`Splices`] applies repairs, tags and removals in one copy; [`Builder`] makes events of our own
 //! (RULE-18, 22). What must not happen: nothing here re-serialises a received event (RULE-10).
 mod build;
+mod chars;
 mod check;
 mod detail;
 mod edit;
 mod event;
 mod scan;
+mod spans;
 mod time;
 
 pub use build::Builder;
@@ -17,7 +19,8 @@ pub use check::{Invalid, Repairs, check};
 pub use detail::{Attributes, Element, unescape};
 pub use edit::{Splices, escape_attr, escape_text};
 pub use event::{Class, Cot};
-pub use scan::{Attr, Child, Fault, PointAttr, Span, Spans, scan};
+pub use scan::{Fault, scan};
+pub use spans::{Attr, Child, PointAttr, Span, Spans};
 pub use time::{Millis, TimeForm, format_time, parse_time, write_time};
 
 #[cfg(test)]
