@@ -91,7 +91,14 @@ impl Client {
     /// # Errors
     /// Why the server refused.
     pub fn tls(server: &Server, listener: &str, config: Arc<ClientConfig>) -> io::Result<Self> {
-        let stream = TcpStream::connect(server.address(listener))?;
+        Self::tls_over(TcpStream::connect(server.address(listener))?, config)
+    }
+
+    /// TLS over a connection on which something was sent already (a PROXY header).
+    ///
+    /// # Errors
+    /// Why the server refused.
+    pub fn tls_over(stream: TcpStream, config: Arc<ClientConfig>) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(DEADLINE))?;
         let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
@@ -171,6 +178,7 @@ impl Client {
     }
 
     /// The next event, whatever it is.
+    #[allow(clippy::should_implement_trait)] // It never ends: without an event it fails.
     pub fn next(&mut self) -> Event {
         self.next_within(DEADLINE).unwrap_or_else(|why| panic!("{}: no event: {why}", self.uid))
     }

@@ -1,11 +1,15 @@
 //! TLS handshakes, each in a task of its own (fanout.md 2.12).
 //!
 //! A peer that says nothing holds a pending place and no computing place; when all pending places are taken the longest
-//! silent one makes room. Only who has sent a first byte may compute, at most `handshakes_active` at once.
+//! silent one makes room. Only who has sent a first byte may compute, at most `handshakes_active` at once; who waits for
+//! the rest of its peer's messages does not compute.
 use std::{
     collections::{BTreeMap, HashMap},
+    future::poll_fn,
     net::{IpAddr, SocketAddr},
+    pin::Pin,
     sync::Arc,
+    task::{Poll, ready},
     time::Instant,
 };
 
@@ -14,7 +18,7 @@ use parking_lot::Mutex;
 use rustls::ServerConfig;
 use tokio::{net::TcpStream, sync::Semaphore};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, PollSemaphore};
 
 use super::{sniff::sniff_tls, tls};
 use crate::config::{CotListener, Limits};
@@ -139,8 +143,14 @@ impl Handshakes {
         }
         // It speaks: from here on it does not make room for others.
         self.pending.lock().silent.remove(&place.number);
-        let _computing = self.computing.acquire().await.map_err(|_| "stopping")?;
-        TlsAcceptor::from(self.config.load_full()).accept(stream).await.map_err(|error| {
+        let mut shaking = TlsAcceptor::from(self.config.load_full()).accept(stream);
+        let mut places = PollSemaphore::new(self.computing.clone());
+        // A place is taken while it computes and given back while it waits for the peer.
+        let done = poll_fn(|cx| {
+            let Some(_computing) = ready!(places.poll_acquire(cx)) else { return Poll::Ready(Err("stopping")) };
+            Pin::new(&mut shaking).poll(cx).map(Ok)
+        });
+        done.await?.map_err(|error| {
             tracing::debug!(%peer, %error, "handshake");
             tls::failure(&error)
         })
