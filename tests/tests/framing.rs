@@ -4,6 +4,8 @@
 //! A broken event is always followed by a good one on the same connection: it must arrive, and `sync` shows that the
 //! connection is open. That the server writes nothing between events (RULE-11) is asserted by the harness at every
 //! event it cuts. The sample files of lines 10 and 11 are in `samples.rs`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::{
     fs,
     net::TcpStream,

@@ -7,6 +7,8 @@
 //! cut out or protobuf was between: without white space between elements). Only flow tags, `<marti>` and the repairs of
 //! the row are left out of the comparison; behind protobuf also what cot.md 3.5 says: order of typed elements, form of
 //! numbers and times, `version`, attributes of `event` that protobuf does not have.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
 use fts_tests::{Client, Element, Event, Node, Pki, Server, frame, marker, parse, sa_team};

@@ -2,6 +2,8 @@
 //! relayed as it came, and what makes a position one that identifies its sender.
 //!
 //! The servers here write no flow tags, so "as it came" means byte for byte.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use fts_tests::{Client, Event, Server, at, event, fence, join_all, marker, ping};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 

@@ -15,7 +15,11 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use super::{GeoFilter, Groups};
-use crate::{config::CotListener, net::PeerCert, session::outbound::Outbound};
+use crate::{
+    config::{CotListener, ListenerKind},
+    net::PeerCert,
+    session::outbound::Outbound,
+};
 
 /// Why a connection ended: the `reason` label of `fts_client_disconnects_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -209,6 +213,11 @@ impl Client {
     /// A client of the server's own (health canary): never listed, counted or shown.
     pub fn internal(&self) -> bool {
         self.listener.name == "canary"
+    }
+
+    /// Does it only send (`cot_submit`)? Then nothing is ever written to it.
+    pub fn one_way(&self) -> bool {
+        self.listener.kind == ListenerKind::CotSubmit
     }
 
     /// Keeps the client's last metrics.

@@ -11,7 +11,12 @@ use fts_plugin_api::cot::{Attr, Cot, Element, Millis, Repairs, Spans, Splices, c
 use smallvec::SmallVec;
 
 use super::{Policy, Reason, Router, Source, deliver::Draft, limit};
-use crate::{directory::inside, observe::clock};
+use crate::{
+    config::Oversize,
+    directory::inside,
+    observe::clock,
+    wire::proto::{MAX_PAYLOAD, frame_payload},
+};
 
 /// The events of one read. Dropped without [`Batch::finish`] nothing leaves.
 pub struct Batch<'r> {
@@ -74,7 +79,12 @@ impl<'r> Batch<'r> {
 
     /// Takes one accepted frame in.
     pub fn admit(&mut self, text: &[u8], spans: &Spans) -> Result<(), Reason> {
-        let admitted = self.try_admit(text, spans);
+        self.admit_form(text, spans, None)
+    }
+
+    /// The same with the protobuf payload it came as, which is sent on where nothing changes it (RULE-31).
+    pub fn admit_form(&mut self, text: &[u8], spans: &Spans, payload: Option<&[u8]>) -> Result<(), Reason> {
+        let admitted = self.try_admit(text, spans, payload);
         if let Err(reason) = admitted {
             reason.count(1);
             self.router.why.refused(self, text, spans, reason);
@@ -82,7 +92,7 @@ impl<'r> Batch<'r> {
         admitted
     }
 
-    fn try_admit(&mut self, text: &[u8], spans: &Spans) -> Result<(), Reason> {
+    fn try_admit(&mut self, text: &[u8], spans: &Spans, payload: Option<&[u8]>) -> Result<(), Reason> {
         let cot = &self.policy.config.cot;
         let kind = spans.attrs[Attr::Type as usize].of(text);
         let from_client = !matches!(self.source, Source::Server { .. });
@@ -106,10 +116,17 @@ impl<'r> Batch<'r> {
             self.splices.flow_tag(text, spans, &self.policy.flow_tag, &self.stamp);
         }
         let start = self.buf.len();
+        let same = self.splices.is_empty();
         let spans = self.splices.apply(text, spans, &mut self.buf);
         let end = self.buf.len();
         let form = self.without_marti(&spans, start, end);
-        self.drafts.push(Draft { spans, text: start..end, form, repairs });
+        if self.policy.config.cot.oversize == Oversize::Drop && form.len() > MAX_PAYLOAD {
+            self.buf.truncate(start);
+            return Err(Reason::Oversize);
+        }
+        let same = same && form == (start..end);
+        let frame = payload.filter(|p| same && p.len() <= MAX_PAYLOAD).map(frame_payload);
+        self.drafts.push(Draft { spans, text: start..end, form, repairs, frame });
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use std::{
     sync::{Arc, LazyLock, atomic::Ordering::Relaxed},
 };
 
+use bytes::Bytes;
 use fts_plugin_api::cot::{Attr, Class, Cot, Millis, Repairs, Spans};
 
 use super::{Address, Batch, Reason, Router, Source, audience, audience::Audience};
@@ -26,6 +27,8 @@ pub(super) struct Draft {
     pub text: Range<usize>,
     pub form: Range<usize>,
     pub repairs: Repairs,
+    /// The frame it came as when nothing was changed.
+    pub frame: Option<Bytes>,
 }
 
 /// An event on its way with its parsed text.
@@ -73,6 +76,9 @@ impl Batch<'_> {
                 uid_hash: HASHER.hash_one(cot.raw(Attr::Uid)),
             };
             let event = Arc::new(Event::new(head, buf.clone(), draft.form.start as u32, draft.form.end as u32));
+            if draft.frame.is_some() {
+                event.set_proto(draft.frame);
+            }
             let routed = Routed { event, cot };
             if !self.notice(&routed, &draft.repairs, &mut done) {
                 continue;
@@ -132,7 +138,7 @@ impl Batch<'_> {
             }
             _ => {}
         }
-        if routed.event.len() > proto::MAX_PAYLOAD {
+        if routed.event.len() > proto::MAX_PAYLOAD && router.limits.first_big(routed.event.head.uid_hash, self.now) {
             tracing::warn!(event = "cot.oversize", uid = %cot.uid(), bytes = routed.event.len(), "event over 65536 bytes: ATAK cannot receive it");
         }
         true

@@ -29,6 +29,7 @@ const LONGEST_MS: i64 = 3_600_000;
 const READ: u32 = u32::MAX;
 const SAME: u32 = u32::MAX - 1;
 const DELIVERY: u32 = u32::MAX - 2;
+const BIG: u32 = u32::MAX - 3;
 
 impl Limits {
     /// True when one of this key was let through less than `every_ms` ago; else notes that one is let through now.
@@ -45,6 +46,11 @@ impl Limits {
     /// True when a position of this uid went to this connection less than `every` ago (cot.md 9.6).
     pub(super) fn delivered_lately(&self, conn: u64, uid_hash: u64, every: std::time::Duration, now: Millis) -> bool {
         self.too_soon((DELIVERY, uid_hash ^ conn.rotate_left(32)), every.as_millis() as i64, now)
+    }
+
+    /// True when nobody was warned of an oversized event of this uid within the last hour (RULE-12).
+    pub(super) fn first_big(&self, uid_hash: u64, now: Millis) -> bool {
+        !self.too_soon((BIG, uid_hash), LONGEST_MS, now)
     }
 
     /// Forgets what no limit can ask for any more.

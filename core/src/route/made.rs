@@ -36,8 +36,11 @@ impl Made {
 }
 
 impl Router {
-    /// Queues an event for one client.
+    /// Queues an event for one client. One-way connections are sent nothing.
     pub fn send_to(&self, client: &Arc<Client>, made: Made) {
+        if client.one_way() {
+            return;
+        }
         let event = made.event(self.next_id());
         let policy = self.policy();
         client.out.push(&[event.clone()], clock::tick(), &policy.marks, |event, lost| self.lost(client, event, lost));

@@ -1,4 +1,5 @@
-//! [`Bucket`]: the read limit of one connection (RULE-74): over it reading pauses, nothing is dropped.
+//! [`Bucket`]: the read limit of one connection (RULE-74): over it reading pauses, nothing is dropped. Of a UDP input:
+//! over it datagrams are refused, and what was refused costs nothing.
 
 use std::time::Duration;
 
@@ -21,12 +22,30 @@ impl Bucket {
 
     /// Pays for what was read; how long to pause reading, zero while there are tokens.
     pub fn pay(&mut self, events: u32, bytes: usize, now: u32) -> Duration {
-        let passed = f64::from(now.wrapping_sub(self.at)) / 1_000.0;
-        self.at = now;
-        self.events = (self.events + passed * self.events_per_s).min(self.events_per_s * 4.0) - f64::from(events);
-        self.bytes = (self.bytes + passed * self.bytes_per_s).min(self.bytes_per_s * 4.0) - bytes as f64;
+        self.fill(now);
+        self.events -= f64::from(events);
+        self.bytes -= bytes as f64;
         let wait = |left: f64, rate: f64| if left < 0.0 && rate > 0.0 { -left / rate } else { 0.0 };
         Duration::from_secs_f64(wait(self.events, self.events_per_s).max(wait(self.bytes, self.bytes_per_s)))
+    }
+
+    /// Pays for one event of this size if there are tokens for it: a flood leaves no debt behind.
+    pub fn take(&mut self, bytes: usize, now: u32) -> bool {
+        self.fill(now);
+        let short = |left: f64, rate: f64, cost: f64| rate > 0.0 && left < cost;
+        if short(self.events, self.events_per_s, 1.0) || short(self.bytes, self.bytes_per_s, bytes as f64) {
+            return false;
+        }
+        self.events -= 1.0;
+        self.bytes -= bytes as f64;
+        true
+    }
+
+    fn fill(&mut self, now: u32) {
+        let passed = f64::from(now.wrapping_sub(self.at)) / 1_000.0;
+        self.at = now;
+        self.events = (self.events + passed * self.events_per_s).min(self.events_per_s * 4.0);
+        self.bytes = (self.bytes + passed * self.bytes_per_s).min(self.bytes_per_s * 4.0);
     }
 }
 
@@ -40,5 +59,12 @@ mod tests {
         assert_eq!(bucket.pay(400, 1 << 30, 0), Duration::ZERO);
         assert_eq!(bucket.pay(50, 0, 0), Duration::from_millis(500));
         assert_eq!(bucket.pay(0, 0, 500), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_was_refused_leaves_no_debt() {
+        let mut bucket = Bucket::new(10, 0, 0);
+        assert_eq!((0..10_000).filter(|_| bucket.take(100, 0)).count(), 40);
+        assert!(bucket.take(100, 100) && !bucket.take(100, 100));
     }
 }

@@ -34,7 +34,7 @@ impl Datagrams {
 
     /// Takes one datagram in.
     pub fn take(&self, data: &[u8], peer: SocketAddr) {
-        if !self.bucket.lock().pay(1, data.len(), clock::tick()).is_zero() {
+        if !self.bucket.lock().take(data.len(), clock::tick()) {
             Reason::Rate.count(1);
             return;
         }
@@ -53,7 +53,7 @@ impl Datagrams {
         let payload = proto::mesh_payload(data).ok_or(Reason::Proto)?;
         let Some((text, spans)) = proto::decode(payload).map_err(|_| Reason::Proto)? else { return Ok(()) };
         meters().received_proto.increment(1);
-        self.route(&text, &spans, peer)
+        self.route(&text, &spans, peer, Some(payload))
     }
 
     fn xml(&self, data: &[u8], peer: SocketAddr) -> Result<(), Reason> {
@@ -62,21 +62,21 @@ impl Datagrams {
         match frame {
             Some(Frame::Event { text, spans }) if data[used..].iter().all(u8::is_ascii_whitespace) => {
                 meters().received_xml.increment(1);
-                self.route(text, &spans, peer)
+                self.route(text, &spans, peer, None)
             }
             Some(Frame::Rejected { reason, .. }) => Err(reason.into()),
             _ => Err(Reason::Xml),
         }
     }
 
-    fn route(&self, text: &[u8], spans: &Spans, peer: SocketAddr) -> Result<(), Reason> {
+    fn route(&self, text: &[u8], spans: &Spans, peer: SocketAddr, payload: Option<&[u8]>) -> Result<(), Reason> {
         if control::is_control(spans.attrs[Attr::Type as usize].of(text)) {
             return Ok(());
         }
         let source = Source::Datagram { listener: &self.listener, peer, send: &self.send };
         let mut batch = Batch::new(&self.router, source, text.len());
         // A refusal is counted where it happens.
-        if batch.admit(text, spans).is_ok() {
+        if batch.admit_form(text, spans, payload).is_ok() {
             batch.finish();
         }
         Ok(())

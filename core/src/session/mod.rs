@@ -258,7 +258,8 @@ impl Sessions {
     /// Sends a chat of the server to clients known by this name; how many there were.
     pub fn send_text(&self, name: &str, text: &str) -> usize {
         let policy = self.router.policy();
-        let found = self.called(name);
+        let mut found = self.called(name);
+        found.retain(|c| !c.one_way());
         for client in &found {
             let uid = client.who().uid.clone();
             if let Ok(chat) = notices::chat(&policy.config.server.name, &uid, text, clock::now_ms()) {

@@ -154,7 +154,8 @@ impl Reader {
         if self.state.seen > 0 {
             return Ok(());
         }
-        if self.router.policy().config.compat.legacy_test_probe && self.state.seen == 0 && data.starts_with(b"TEST") {
+        let asks = data.starts_with(b"TEST") && self.router.policy().config.compat.legacy_test_probe;
+        if asks && !self.client.one_way() {
             self.client.out.last_word(Made::reliable(b"success".to_vec()).control(), clock::tick());
             return Err(Leave::Probe);
         }
@@ -205,7 +206,7 @@ impl Reader {
         match frame {
             Frame::Event { text, spans } => {
                 meters().received_xml.increment(1);
-                self.event(batch, text, &spans)
+                self.event(batch, text, &spans, None)
             }
             Frame::Message(payload) => {
                 meters().received_proto.increment(1);
@@ -226,11 +227,17 @@ impl Reader {
         }
     }
 
-    fn event(&mut self, batch: &mut Batch<'_>, text: &[u8], spans: &Spans) -> Result<(), Leave> {
+    fn event(
+        &mut self,
+        batch: &mut Batch<'_>,
+        text: &[u8],
+        spans: &Spans,
+        payload: Option<&[u8]>,
+    ) -> Result<(), Leave> {
         self.state.events += 1;
         self.client.figures.rx_events.fetch_add(1, Relaxed);
         if !control::is_control(spans.attrs[Attr::Type as usize].of(text)) {
-            let _ = batch.admit(text, spans);
+            let _ = batch.admit_form(text, spans, payload);
             return Ok(());
         }
         // What came before goes out before: a filter or a switch must not reach back.
@@ -245,7 +252,7 @@ impl Reader {
     fn message(&mut self, batch: &mut Batch<'_>, payload: &[u8]) -> Result<(), Leave> {
         match proto::decode(payload) {
             Ok(Some((text, spans))) => match check(&text, &spans, batch.now(), &mut Splices::new()) {
-                Ok(_) => self.event(batch, &text, &spans),
+                Ok(_) => self.event(batch, &text, &spans, Some(payload)),
                 Err(fault) => self.refuse(Reason::Schema, &fault),
             },
             Ok(None) => Ok(()),
