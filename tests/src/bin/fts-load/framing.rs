@@ -112,7 +112,7 @@ mod tests {
             let framing = feed(&stream, piece);
             assert_eq!((framing.events, framing.torn), (4, None), "pieces of {piece}");
         }
-        stream.remove(500);
-        assert!(feed(&stream, 64).torn.is_some() || feed(&stream, 64).events < 4);
+        stream.drain(892..900);
+        assert!(feed(&stream, 64).torn.is_some(), "the end tag of the first is missing");
     }
 }

@@ -85,6 +85,11 @@ fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     sample::raise_file_limit();
+    if options.prefer
+        && let Err(error) = sample::prefer()
+    {
+        eprintln!("fts-load: --prefer: {error}; going on without it");
+    }
     match run(&options, &mode) {
         Ok(report) => report.print(options.json),
         Err(fault) => {

@@ -32,7 +32,7 @@ use crate::{
 pub struct Setup {
     /// How many clients.
     pub clients: usize,
-    /// The first of them that are counted as senders.
+    /// The first of them that send more than their announcement.
     pub senders: usize,
     /// Share that speaks protobuf.
     pub protobuf: f64,
@@ -113,6 +113,9 @@ pub fn fresh_numbers(count: usize) -> usize {
 /// Sender numbers have five digits and become degrees in thousandths (texts.rs): this many are valid positions.
 const NUMBERS: usize = 40_000;
 
+/// Up to so many clients everybody is counted as a sender; beyond it the table would be too big.
+const TABLE: usize = 1_000;
+
 /// Latencies up to a minute.
 const LONGEST_US: u64 = 60_000_000;
 
@@ -126,15 +129,18 @@ impl Room {
         if setup.identity.is_some() && secure.is_none() {
             return Err(Fault::Tls("the target has no TLS listener".into()));
         }
-        let stride = if setup.protobuf > 0.0 { 300 } else { setup.size.min(texts::position(0, setup.size).len()) };
+        // Only positions, all of one size: nearly all of each can be jumped over.
+        let alike = setup.protobuf == 0.0 && !setup.strict;
+        let stride = if alike { setup.size.min(texts::position(0, setup.size).len()) } else { 300 };
         let first = fresh_numbers(setup.clients);
+        let counted = if setup.clients <= TABLE { setup.clients } else { setup.senders };
         let mut room = Self {
             poll: Poll::new().tried("epoll")?,
             events: Events::with_capacity(1024),
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             search: Search::new(stride),
             clients: Vec::with_capacity(setup.clients),
-            tally: Tally::new(setup.clients, setup.senders, first),
+            tally: Tally::new(setup.clients, counted, first),
             latency: Histogram::new_with_bounds(1, LONGEST_US, 3).map_err(|e| Fault::Talk(e.to_string()))?,
             recording: None,
             bytes: 0,
@@ -247,8 +253,8 @@ impl Room {
             }
             let now = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
             scan.feed(data, search, |mark| {
-                tally.note(n, &mark);
-                if recording.is_some_and(|mask| mark.seq & mask == 0) {
+                let ours = tally.note(n, &mark);
+                if ours && recording.is_some_and(|mask| mark.seq & mask == 0) {
                     latency.saturating_record(now.saturating_sub(mark.sent_us).max(1));
                 }
             });

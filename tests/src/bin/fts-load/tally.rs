@@ -51,26 +51,27 @@ impl Tally {
         }
     }
 
-    /// An event arrived.
+    /// An event arrived. False = its sender is not one of ours.
     #[inline]
-    pub fn note(&mut self, receiver: usize, mark: &Mark) {
+    pub fn note(&mut self, receiver: usize, mark: &Mark) -> bool {
         let sender = (mark.sender as usize).wrapping_sub(self.first);
         if sender >= self.senders {
             self.strangers += 1;
-            return;
+            return false;
         }
         if sender == receiver {
             self.echoes += 1;
-            return;
+            return true;
         }
         let kind = kind(mark.kind);
-        let Some(newest) = self.newest[kind].get_mut(receiver * self.senders + sender) else { return };
+        let Some(newest) = self.newest[kind].get_mut(receiver * self.senders + sender) else { return false };
         if mark.seq == *newest + 1 {
             *newest = mark.seq;
             self.received[kind] += 1;
         } else {
             self.odd(receiver, sender, mark.seq, kind);
         }
+        true
     }
 
     #[cold]

@@ -46,6 +46,9 @@ pub struct Options {
     /// Pins nothing
     #[arg(long, global = true)]
     pub no_pin: bool,
+    /// Generator and target go before everything else on this machine (root): for machines that are not quiet
+    #[arg(long, global = true)]
+    pub prefer: bool,
     /// Prints the result as JSON
     #[arg(long, global = true)]
     pub json: bool,
