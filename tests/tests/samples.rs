@@ -203,22 +203,28 @@ fn round_trip(files: &BTreeMap<String, Vec<u8>>, table: &[Row]) {
             proto.sync();
             let mut proto = proto.negotiate();
             let mut sender = Client::connect(&there);
-            sender.send(text);
-            let (got, _) = proto.until(|e| e.uid() == tree.attr("uid"));
+            let got = behind_the_replay(&mut sender, text.as_bytes(), &mut proto, tree.attr("uid"));
             // ... and on the way back, where `<marti>` is gone, by its content alone.
             let (uid, room) = named_by_content(&tree);
             let mut xml = Client::connect(&back);
             xml.send(&sa_team(&uid, callsign, &room, "Team Member"));
             xml.sync();
             let mut again = Client::connect(&back).negotiate();
-            again.send_bytes(&frame(&got.raw));
-            let (got, _) = xml.until(|e| e.uid() == tree.attr("uid"));
+            let got = behind_the_replay(&mut again, &frame(&got.raw), &mut xml, tree.attr("uid"));
             assert_eq!(essence(got.tree().clone()), essence(wanted(text, row)), "{file} XML to protobuf to XML");
             assert_eq!(got.attr("version"), "2.0");
             again.sync();
             sender.sync();
         }
     }
+}
+
+/// Sends this and returns what the receiver gets of it, not what it was shown of earlier senders with the same uid.
+fn behind_the_replay(sender: &mut Client, bytes: &[u8], receiver: &mut Client, uid: &str) -> Event {
+    sender.send(&marker("replay-is-over"));
+    receiver.until(|e| e.uid() == "replay-is-over");
+    sender.send_bytes(bytes);
+    receiver.until(|e| e.uid() == uid).0
 }
 
 /// Uid and team by which a chat finds its receiver.
