@@ -8,7 +8,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use tokio::{
     net::{TcpListener, UdpSocket},
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::Semaphore,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -140,6 +140,8 @@ async fn serve(
         ready: false.into(),
         tasks: TaskTracker::new(),
     });
+    // A signal that comes as soon as it is ready must not end the process the hard way.
+    let signals = Signals::listen().map_err(|e| BootError::Io("signals", e))?;
     administration(&server, sockets.admin)?;
     accept(&server, sockets.tcp);
     sockets.udp.into_iter().for_each(|(socket, listener)| receive(&server, socket, listener));
@@ -164,7 +166,7 @@ async fn serve(
     tracing::info!(event = "server.ready", after_ms = clock::tick(), "ready");
     banner::print(&server);
     notify::ready(&server);
-    signals(&server).await.map_err(|e| BootError::Io("signals", e))?;
+    signals.wait(&server).await;
     notify::stopping();
     Ok(shutdown::run(&server).await)
 }
@@ -276,28 +278,42 @@ fn administration(server: &Arc<Server>, listener: Option<TcpListener>) -> Result
     Ok(())
 }
 
-/// Returns when it is time to go: TERM, INT or `fts stop`. HUP reloads, USR1 reopens logs, USR2 writes the status into
-/// the log. A second TERM or INT ends the process at once.
-async fn signals(server: &Arc<Server>) -> std::io::Result<()> {
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let (mut hup, mut usr1) = (signal(SignalKind::hangup())?, signal(SignalKind::user_defined1())?);
-    let mut usr2 = signal(SignalKind::user_defined2())?;
-    loop {
-        tokio::select! {
-            _ = term.recv() => break,
-            _ = int.recv() => break,
-            () = server.stop_asked.cancelled() => break,
-            _ = hup.recv() => drop(server.reload()),
-            _ = usr1.recv() => server.logs.reopen(),
-            _ = usr2.recv() => tracing::info!(event = "server.status", status = %report::status(server), "status"),
-        }
+/// TERM, INT, HUP and USR1, from the moment it was made.
+struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+    usr1: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+            hup: signal(SignalKind::hangup())?,
+            usr1: signal(SignalKind::user_defined1())?,
+        })
     }
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
+
+    /// Returns when it is time to go: TERM, INT or `fts stop`. HUP reloads, USR1 reopens logs. A second TERM or INT
+    /// ends the process at once.
+    async fn wait(mut self, server: &Arc<Server>) {
+        loop {
+            tokio::select! {
+                _ = self.term.recv() => break,
+                _ = self.int.recv() => break,
+                () = server.stop_asked.cancelled() => break,
+                _ = self.hup.recv() => drop(server.reload()),
+                _ = self.usr1.recv() => server.logs.reopen(),
+            }
         }
-        std::process::exit(1);
-    });
-    Ok(())
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = self.term.recv() => {}
+                _ = self.int.recv() => {}
+            }
+            std::process::exit(1);
+        });
+    }
 }

@@ -150,6 +150,11 @@ impl Control for Server {
         readiness
     }
 
+    fn gauges(&self) -> bool {
+        report::gauges(self);
+        self.config().metrics.enabled
+    }
+
     fn log_level(&self) -> String {
         self.logs.level()
     }

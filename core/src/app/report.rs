@@ -119,3 +119,25 @@ fn client(router: &Router, client: &Arc<Client>) -> Value {
         "slow": depth.slow,
     })
 }
+
+/// Gauges of this moment: connections per listener and protocol, life of the certificates.
+pub fn gauges(server: &Server) {
+    let roster = server.router.directory.roster();
+    let mut connected: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+    for listener in server.listeners.iter().filter(|l| l.name != "admin" && l.kind != "udp") {
+        connected.extend(["xml", "protobuf"].map(|proto| ((listener.name.as_str(), proto), 0)));
+    }
+    for client in roster.clients().filter(|c| !c.internal()) {
+        let proto = if client.proto.load(Relaxed) { "protobuf" } else { "xml" };
+        *connected.entry((&client.listener.name, proto)).or_default() += 1;
+    }
+    for ((listener, proto), n) in connected {
+        ::metrics::gauge!("fts_clients_connected", "listener" => listener.to_owned(), "proto" => proto.to_owned())
+            .set(n);
+    }
+    if let Some(authority) = server.authority.load().as_ref() {
+        let (ca, own) = authority.seconds_left();
+        ::metrics::gauge!("fts_certificate_expiry_seconds", "kind" => "ca").set(ca as f64);
+        ::metrics::gauge!("fts_certificate_expiry_seconds", "kind" => "server").set(own as f64);
+    }
+}

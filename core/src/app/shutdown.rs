@@ -7,7 +7,7 @@ use super::Server;
 /// Did everything end in time?
 pub async fn run(server: &Server) -> bool {
     let keys = server.config().shutdown.clone();
-    let clients = server.router.directory.roster().len();
+    let clients = server.router.directory.roster().clients().filter(|c| !c.internal()).count();
     tracing::info!(event = "server.stopping", clients, "stopping");
     let done = tokio::time::timeout(keys.deadline, async {
         server.stop_accepting.cancel();

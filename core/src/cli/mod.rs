@@ -118,11 +118,12 @@ enum Command {
 /// Parses the command line and runs the subcommand.
 pub fn main() -> ExitCode {
     let mut args: Vec<String> = std::env::args().collect();
-    if let Some((set, notices)) = legacy_args(&args[1.min(args.len())..]) {
-        notices.iter().for_each(|n| eprintln!("fts: {n}"));
+    if let Some(legacy) = legacy_args(&args[1.min(args.len())..]) {
+        legacy.notices.iter().for_each(|n| eprintln!("fts: {n}"));
         args.truncate(1);
         args.push("run".into());
-        args.extend(set.into_iter().flat_map(|s| ["--set".to_owned(), s]));
+        args.extend(legacy.own);
+        args.extend(legacy.set.into_iter().flat_map(|s| ["--set".to_owned(), s]));
     }
     let Cli { global, command } = match Cli::try_parse_from(args) {
         Ok(cli) => cli,

@@ -118,7 +118,8 @@ impl Build<'_> {
         values.remove("listeners.extra.port");
         values.insert("listeners.extra.enabled".into(), (Value::from(true), Origin::Default));
         for key in table.keys().filter(|k| *k != "listeners.extra.port" && !values.contains_key(*k)) {
-            let hint = nearest(key, values.keys());
+            let port = "listeners.extra.port".to_owned();
+            let hint = nearest(key, values.keys().chain([&port]));
             self.errors.push(ConfigError::Unknown { place: origin.to_string(), key: key.clone(), hint });
         }
         if !table.contains_key("listeners.extra.port") {

@@ -23,6 +23,9 @@ pub(super) fn rules(config: &Config, build: &mut Build<'_>) {
     if limits.queue_soft_items == 0 || limits.queue_soft_bytes == 0 {
         fail("stream.limits.queue_soft_items", "the soft marks must be at least 1");
     }
+    if let Err(message) = crate::observe::log::parse(&config.log.level) {
+        fail("log.level", &message);
+    }
     let prefix = &config.cot.flow_tag_prefix;
     let first = prefix.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
     if !first || !prefix.chars().all(is_name) {

@@ -114,6 +114,9 @@ pub fn flag(text: &str) -> Option<bool> {
 pub fn read(env: &BTreeMap<String, String>, defaults: &Layer) -> (Layer, Vec<String>) {
     let (mut found, mut notes) = (Layer::new(), Vec::new());
     let text = |path: &str, text: &str| -> Value {
+        if let (Some((Value::Boolean(_), _)), Some(flag)) = (defaults.get(path), flag(text)) {
+            return flag.into();
+        }
         let wants_text = matches!(defaults.get(path), Some((Value::String(_), _)));
         if wants_text && !text.trim_start().starts_with('"') { Value::from(text) } else { layer::literal(text) }
     };

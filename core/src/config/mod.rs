@@ -21,7 +21,7 @@ pub use env::name as env_name;
 pub use error::ConfigError;
 pub use keys::*;
 pub use layer::{Layer, Origin};
-pub use legacy::legacy_args;
+pub use legacy::{Legacy, legacy_args};
 pub use load::{DEFAULT, Loaded, Sources, defaults, load};
 pub use units::duration;
 pub use words::*;

@@ -207,7 +207,10 @@ fn reload_tells_live_from_restart() {
 #[test]
 fn freetakserver_command_lines_are_understood() {
     let args = |text: &str| legacy_args(&text.split(' ').map(str::to_owned).collect::<Vec<_>>());
-    let (set, notices) = args("-CoTPort 8187 -AutoStart False -RestAPIIP 0.0.0.0").unwrap();
+    let Legacy { set, notices, own } =
+        args("run -CoTPort 8187 --data-dir d -AutoStart False -RestAPIIP 0.0.0.0").unwrap();
+    assert_eq!(args("-CoTPort 8187").unwrap().set, set[..1]);
+    assert_eq!(own, ["--data-dir", "d"]);
     assert_eq!(
         set,
         ["listeners.cot_tcp.port=8187", "listeners.cot_tcp.enabled=false", "listeners.cot_tls.enabled=false"]

@@ -249,10 +249,16 @@ impl Authority {
         digest.as_ref().iter().map(|b| format!("{b:02X}")).collect::<Vec<_>>().join(":")
     }
 
-    /// Days until CA and server certificate end, for readiness and metrics.
+    /// Days until CA and server certificate end, for readiness.
     pub fn days_left(&self) -> (i64, i64) {
-        let left = |end: i64| (end - OffsetDateTime::now_utc().unix_timestamp()) / 86_400;
-        (left(self.ends.0), left(self.ends.1))
+        let (ca, server) = self.seconds_left();
+        (ca / 86_400, server / 86_400)
+    }
+
+    /// The same in seconds, for metrics.
+    pub fn seconds_left(&self) -> (i64, i64) {
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        (self.ends.0 - now, self.ends.1 - now)
     }
 }
 

@@ -81,10 +81,14 @@ pub fn init(config: &Log) -> Result<Logs, String> {
     Ok(Logs { filter: Arc::new(set), level: Arc::new(Mutex::new(config.level.clone())), ring, live, file })
 }
 
-fn parse(text: &str) -> Result<EnvFilter, String> {
+/// A level as `log.level` takes it.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn parse(text: &str) -> Result<EnvFilter, String> {
     EnvFilter::builder()
         .parse(text)
-        .map_err(|e| format!("log.level {text:?}: {e}; write for example \"info\" or \"info,fts::session=debug\""))
+        .map_err(|e| format!("{text:?}: {e}; write for example \"info\" or \"info,fts::session=debug\""))
 }
 
 impl Logs {
@@ -286,6 +290,6 @@ mod tests {
     #[test]
     fn levels_are_checked() {
         assert!(parse("info,fts::net=debug").is_ok());
-        assert!(parse("fts=loud").is_err_and(|e| e.contains("log.level")));
+        assert!(parse("fts=loud").is_err_and(|e| e.contains("fts=loud")));
     }
 }

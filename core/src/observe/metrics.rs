@@ -19,7 +19,8 @@ pub fn install() {
     });
 }
 
-/// Folds what histograms have gathered; called every few seconds, so that nobody has to scrape.
+/// Folds what histograms have gathered: they keep every single value until then. Called every second, so that memory
+/// does not depend on somebody who scrapes.
 pub fn upkeep() {
     if let Some(Some(handle)) = RECORDER.get() {
         handle.run_upkeep();

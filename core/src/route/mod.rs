@@ -68,6 +68,8 @@ pub struct Totals {
 impl Router {
     /// A router over this directory.
     pub fn new(directory: Arc<Directory>, config: Arc<Config>) -> Self {
+        Reason::register();
+        crate::observe::meters::meters();
         Self {
             directory,
             destinations: Destinations::default(),

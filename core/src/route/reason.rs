@@ -64,14 +64,29 @@ fn counts() -> &'static [Count] {
     })
 }
 
+fn overflow(class: &'static str, n: u64) {
+    metrics::counter!("fts_client_queue_overflow_total", "class" => class).increment(n);
+}
+
 impl Reason {
     /// The label.
     pub fn name(self) -> &'static str {
         NAMES[self as usize].1
     }
 
+    /// Makes every counter known, so that a scrape shows a reason that never occurred as 0.
+    pub fn register() {
+        counts();
+        ["reliable", "state"].iter().for_each(|class| overflow(class, 0));
+    }
+
     /// Counts `n` events.
     pub fn count(self, n: u64) {
+        match self {
+            Reason::StateOverflow => overflow("state", n),
+            Reason::SlowConsumer => overflow("reliable", n),
+            _ => {}
+        }
         if let Some(count) = counts().get(self as usize) {
             count.total.fetch_add(n, Relaxed);
             count.meter.increment(n);

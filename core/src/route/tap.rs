@@ -47,6 +47,9 @@ impl Tap {
             return;
         }
         let client = batch.source.client();
+        if client.is_some_and(|c| c.internal()) {
+            return;
+        }
         let copy = TapEvent {
             at_ms: batch.now,
             from_uid: client.map(|c| c.who().uid.to_string()).unwrap_or_default(),

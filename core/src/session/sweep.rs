@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::Sessions;
 use crate::{
     directory::{Client, Leave},
-    observe::{clock, meters::meters},
+    observe::{clock, meters::meters, metrics},
     route::Policy,
 };
 
@@ -53,7 +53,8 @@ impl Sweep {
         }
         meters().queue_bytes_max.set(most as f64);
         self.budget(sessions, &policy, all);
-        if self.rounds % 10 == 0 {
+        metrics::upkeep();
+        if self.rounds.is_multiple_of(10) {
             let now = clock::now_ms();
             router.directory.presence.expire(now);
             router.directory.items.expire(now);

@@ -45,6 +45,9 @@ pub trait Control: Send + Sync {
     fn stop(&self);
     /// Is it ready?
     fn readiness(&self) -> Readiness;
+    /// Sets the gauges that are read from the running parts; called before the metrics are shown. False = metrics are
+    /// switched off.
+    fn gauges(&self) -> bool;
     /// The log level.
     fn log_level(&self) -> String;
     /// Changes it.

@@ -1,7 +1,7 @@
 //! Probes and metrics: open to whoever reaches the listener; no secrets, no names of clients.
 use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
 
-use super::Shared;
+use super::{Refusal, Shared};
 use crate::observe::metrics;
 
 /// The event loop answers.
@@ -18,6 +18,9 @@ pub(super) async fn ready(State(control): State<Shared>) -> impl IntoResponse {
 }
 
 /// Prometheus text 0.0.4.
-pub(super) async fn metrics() -> impl IntoResponse {
-    ([("content-type", "text/plain; version=0.0.4; charset=utf-8")], metrics::render())
+pub(super) async fn metrics(State(control): State<Shared>) -> Result<impl IntoResponse, Refusal> {
+    if !control.gauges() {
+        return Err(Refusal(StatusCode::NOT_FOUND, "metrics.enabled is false".into()));
+    }
+    Ok(([("content-type", "text/plain; version=0.0.4; charset=utf-8")], metrics::render()))
 }

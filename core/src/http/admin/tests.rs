@@ -54,6 +54,9 @@ impl Control for Fake {
             checks: [("cot_tcp".to_owned(), "ok".to_owned())].into(),
         }
     }
+    fn gauges(&self) -> bool {
+        true
+    }
     fn log_level(&self) -> String {
         "info".into()
     }
