@@ -122,6 +122,17 @@ fn interrupt_and_the_stop_command_end_it_too() {
 }
 
 #[test]
+fn usr2_writes_the_status_into_the_log() {
+    let server = Server::start();
+    Client::join(&server, "A", "ALICE");
+    server.signal(Signal::USR2);
+    let line = server.wait_log(|l| l["event"] == "server.status");
+    let status: serde_json::Value = serde_json::from_str(line["status"].as_str().unwrap()).unwrap();
+    assert_eq!(status["phase"], "ready");
+    assert_eq!(server.get("/livez").status, 200);
+}
+
+#[test]
 fn tls_clients_hear_close_notify() {
     let mut server = Server::build().tls().start();
     let config = Pki::issue(&server, "ann").client(&server.data_dir().join("certs/ca.pem"), rustls::ALL_VERSIONS);

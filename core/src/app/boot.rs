@@ -32,7 +32,7 @@ use crate::{
     net::{self, Acceptor, Gate, Handshakes, OnStream},
     observe::{clock, log, metrics},
     route::Router,
-    session::{Sessions, datagram::Datagrams, sweep},
+    session::{Sessions, datagram::Datagrams, mesh, sweep},
 };
 
 /// Flags of `fts run`.
@@ -144,7 +144,7 @@ async fn serve(
     let signals = Signals::listen().map_err(|e| BootError::Io("signals", e))?;
     administration(&server, sockets.admin)?;
     accept(&server, sockets.tcp);
-    sockets.udp.into_iter().for_each(|(socket, listener)| receive(&server, socket, listener));
+    sockets.udp.into_iter().for_each(|input| receive(&server, input));
     server.tasks.spawn(sweep::run(server.sessions.clone(), server.stop_all.clone()));
     let every = config.canary.interval;
     if !every.is_zero() {
@@ -173,10 +173,17 @@ async fn serve(
 
 type Tls = Option<Arc<rustls::ServerConfig>>;
 
+/// A datagram listener, with the socket of its output if it has one.
+struct Input {
+    socket: UdpSocket,
+    output: Option<UdpSocket>,
+    listener: Arc<crate::config::CotListener>,
+}
+
 /// Everything that is bound before anything is accepted.
 struct Sockets {
     tcp: Vec<(TcpListener, Arc<crate::config::CotListener>, Tls)>,
-    udp: Vec<(UdpSocket, Arc<crate::config::CotListener>)>,
+    udp: Vec<Input>,
     admin: Option<TcpListener>,
     listening: Vec<Listening>,
 }
@@ -191,7 +198,9 @@ impl Sockets {
                 ListenerKind::CotUdp | ListenerKind::CotMulticast => {
                     let socket = UdpSocket::from_std(net::bind_udp(&listener)?.into()).map_err(io("socket"))?;
                     let address = socket.local_addr().map_err(io("socket"))?;
-                    sockets.udp.push((socket, listener.clone()));
+                    let output = listener.output.then(|| net::bind_output(&listener)).transpose()?;
+                    let output = output.map(|o| UdpSocket::from_std(o.into())).transpose().map_err(io("socket"))?;
+                    sockets.udp.push(Input { socket, output, listener: listener.clone() });
                     ("udp", address)
                 }
                 kind => {
@@ -246,10 +255,19 @@ fn accept(server: &Arc<Server>, sockets: Vec<(TcpListener, Arc<crate::config::Co
     }
 }
 
-fn receive(server: &Arc<Server>, socket: UdpSocket, listener: Arc<crate::config::CotListener>) {
+/// A datagram listener; with `output` its group is sent what others send.
+fn receive(server: &Arc<Server>, input: Input) {
+    let Input { socket, output, listener } = input;
     let name: Arc<str> = listener.name.as_str().into();
-    let datagrams = Datagrams::new(server.router.clone(), listener);
-    server.tasks.spawn(net::udp::run(socket, name, server.stop_accepting.clone(), move |data, peer| {
+    let own = output.as_ref().and_then(|o| o.local_addr().ok());
+    let mut conn = 0;
+    if let Some((group, output)) = output.and_then(|o| Some((o.peer_addr().ok()?, o))) {
+        let client = mesh::join(&server.router, listener.clone(), group);
+        conn = client.conn;
+        server.tasks.spawn(mesh::run(server.router.clone(), client, output, server.stop_all.clone()));
+    }
+    let datagrams = Datagrams::new(server.router.clone(), listener, conn);
+    server.tasks.spawn(net::udp::run(socket, own, name, server.stop_accepting.clone(), move |data, peer| {
         datagrams.take(data, peer)
     }));
 }
@@ -278,12 +296,13 @@ fn administration(server: &Arc<Server>, listener: Option<TcpListener>) -> Result
     Ok(())
 }
 
-/// TERM, INT, HUP and USR1, from the moment it was made.
+/// TERM, INT, HUP, USR1 and USR2, from the moment it was made.
 struct Signals {
     term: Signal,
     int: Signal,
     hup: Signal,
     usr1: Signal,
+    usr2: Signal,
 }
 
 impl Signals {
@@ -293,11 +312,12 @@ impl Signals {
             int: signal(SignalKind::interrupt())?,
             hup: signal(SignalKind::hangup())?,
             usr1: signal(SignalKind::user_defined1())?,
+            usr2: signal(SignalKind::user_defined2())?,
         })
     }
 
-    /// Returns when it is time to go: TERM, INT or `fts stop`. HUP reloads, USR1 reopens logs. A second TERM or INT
-    /// ends the process at once.
+    /// Returns when it is time to go: TERM, INT or `fts stop`. HUP reloads, USR1 reopens logs, USR2 writes the status
+    /// into the log. A second TERM or INT ends the process at once.
     async fn wait(mut self, server: &Arc<Server>) {
         loop {
             tokio::select! {
@@ -306,6 +326,7 @@ impl Signals {
                 () = server.stop_asked.cancelled() => break,
                 _ = self.hup.recv() => drop(server.reload()),
                 _ = self.usr1.recv() => server.logs.reopen(),
+                _ = self.usr2.recv() => tracing::info!(event = "server.status", status = %report::status(server), "status"),
             }
         }
         tokio::spawn(async move {

@@ -86,9 +86,12 @@ fn wrong(listener: &CotListener) -> Option<&'static str> {
         return Some("default_groups: a group is reserved or has no name");
     }
     if listener.kind == ListenerKind::CotMulticast
-        && listener.group.parse::<std::net::IpAddr>().is_ok_and(|a| a.is_multicast()) == false
+        && !listener.group.parse::<std::net::IpAddr>().is_ok_and(|a| a.is_multicast())
     {
         return Some("group: a multicast listener needs a multicast address");
+    }
+    if listener.kind != ListenerKind::CotMulticast && listener.output {
+        return Some("output: only multicast listeners send");
     }
     if listener.kind != ListenerKind::CotTls && listener.client_cert != ClientCert::None {
         return Some("client_cert: only TLS listeners ask for certificates");

@@ -39,10 +39,12 @@ pub struct Line {
     pub fields: Map<String, Value>,
 }
 
+type SetLevel = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+
 /// The handle of running logs.
 #[derive(Clone)]
 pub struct Logs {
-    filter: Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>,
+    filter: SetLevel,
     level: Arc<Mutex<String>>,
     ring: Arc<Mutex<VecDeque<Line>>>,
     live: broadcast::Sender<Line>,

@@ -43,7 +43,9 @@ impl Router {
         }
         let event = made.event(self.next_id());
         let policy = self.policy();
-        client.out.push(&[event.clone()], clock::tick(), &policy.marks, |event, lost| self.lost(client, event, lost));
+        client.out.push(std::slice::from_ref(&event), clock::tick(), &policy.marks, |event, lost| {
+            self.lost(client, event, lost)
+        });
         if let Ok(cot) = Cot::parse(event.xml().to_vec()) {
             self.why.made(
                 &event,

@@ -26,7 +26,10 @@ pub(super) async fn list(State(control): State<Shared>, Query(wanted): Query<Lis
 }
 
 pub(super) async fn one(State(control): State<Shared>, Path(who): Path<String>) -> Result<Json<Value>, Refusal> {
-    let called = |c: &Value| c["conn"].to_string() == who || c["uid"] == who.as_str() || c["callsign"] == who.as_str();
+    let number: Option<u64> = who.parse().ok();
+    let called = |c: &Value| {
+        (number.is_some() && c["conn"].as_u64() == number) || c["uid"] == who.as_str() || c["callsign"] == who.as_str()
+    };
     control.clients(true).into_iter().find(called).map(Json).ok_or_else(|| nobody(&who))
 }
 
