@@ -1,4 +1,5 @@
 //! Cost of one event in the scanner, the checks and the edits every event gets.
+#![allow(clippy::expect_used)] // A benchmark of a text that does not parse is no benchmark.
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fts_plugin_api::cot::{Cot, Splices, check, scan};
 

@@ -84,10 +84,11 @@ impl Build<'_> {
             idle_timeout: self.duration(&key("idle_timeout")),
             proxy_protocol: self.flag(&key("proxy_protocol")),
             group: String::new(),
+            output: false,
         }
     }
 
-    /// `[[listeners.extra]]`: keys of a standing listener, with its defaults, and three of their own.
+    /// `[[listeners.extra]]`: keys of a standing listener, with its defaults, and four of their own.
     fn extra(&mut self) -> Vec<CotListener> {
         const KEY: &str = "listeners.extra";
         let Some((Value::Array(list), origin)) = self.values.get(KEY) else { return Vec::new() };
@@ -114,6 +115,7 @@ impl Build<'_> {
             ("listeners.extra.name".into(), own("")),
             ("listeners.extra.kind".into(), own("")),
             ("listeners.extra.group".into(), own("")),
+            ("listeners.extra.output".into(), (Value::from(false), Origin::Default)),
         ]);
         values.remove("listeners.extra.port");
         values.insert("listeners.extra.enabled".into(), (Value::from(true), Origin::Default));
@@ -132,6 +134,7 @@ impl Build<'_> {
         let mut listener = inner.listener("extra", kind);
         listener.name = inner.text("listeners.extra.name");
         listener.group = inner.text("listeners.extra.group");
+        listener.output = inner.flag("listeners.extra.output");
         self.errors.append(&mut inner.errors);
         listener
     }

@@ -78,6 +78,8 @@ pub struct CotListener {
     pub proxy_protocol: bool,
     /// Multicast group address; empty for other kinds.
     pub group: String,
+    /// Multicast: events are sent to the group, too (RULE-17).
+    pub output: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]

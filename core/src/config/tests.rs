@@ -41,7 +41,7 @@ fn the_documented_file_holds_every_key_with_its_default_and_loads() {
     let mut leaves = Vec::new();
     walk(&json, String::new(), &mut leaves);
     for leaf in leaves.iter().filter(|l| !matches!(l.as_str(), "listeners.extra") && !l.starts_with("tls.subject")) {
-        let own = ["name", "kind", "group"]
+        let own = ["name", "kind", "group", "output"]
             .iter()
             .any(|k| leaf.starts_with("listeners.") && leaf.ends_with(&format!(".{k}")));
         assert!(

@@ -57,12 +57,10 @@ impl Acceptor {
 
     fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, stop: &CancellationToken, tasks: &TaskTracker) {
         metrics::counter!("fts_client_connections_total", "listener" => self.listener.name.clone()).increment(1);
-        let seat = match self.gate.enter(peer.ip()) {
+        let proxied = self.listener.proxy_protocol;
+        let seat = match if proxied { self.gate.enter_unnamed() } else { self.gate.enter(peer.ip()) } {
             Ok(seat) => seat,
-            Err(limit) => {
-                tracing::warn!(event = "net.refused", %peer, listener = %self.listener.name, limit, "connection limit reached");
-                return;
-            }
+            Err(limit) => return self.full(peer, limit),
         };
         if let Err(error) = self.options(&stream) {
             tracing::debug!(%peer, %error, "socket options");
@@ -79,7 +77,11 @@ impl Acceptor {
         });
     }
 
-    async fn prepare(self: &Arc<Self>, mut stream: TcpStream, mut peer: SocketAddr, seat: Seat) {
+    fn full(&self, peer: SocketAddr, limit: &'static str) {
+        tracing::warn!(event = "net.refused", %peer, listener = %self.listener.name, limit, "connection limit reached");
+    }
+
+    async fn prepare(self: &Arc<Self>, mut stream: TcpStream, mut peer: SocketAddr, mut seat: Seat) {
         if self.listener.proxy_protocol {
             match tokio::time::timeout(self.limits.load().tls_handshake, proxy_header(&mut stream)).await {
                 Ok(Ok(Some(origin))) => peer = plain(origin),
@@ -90,6 +92,9 @@ impl Acceptor {
                 Err(_) => {
                     return tracing::warn!(event = "net.refused", %peer, listener = %self.listener.name, "no PROXY header in time");
                 }
+            }
+            if let Err(limit) = seat.name(peer.ip()) {
+                return self.full(peer, limit);
             }
         }
         match &self.handshakes {

@@ -90,6 +90,36 @@ fn join(listener: &CotListener) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// A socket that sends to the group of a multicast listener, connected to it.
+pub fn bind_output(listener: &CotListener) -> Result<Socket, BindError> {
+    let fail = |source: io::Error| BindError {
+        name: listener.name.clone(),
+        address: listener.group.clone(),
+        port: listener.port,
+        owner: None,
+        source,
+    };
+    let open = || {
+        let group: IpAddr = listener.group.parse().map_err(io::Error::other)?;
+        let socket = Socket::new(Domain::for_address(SocketAddr::new(group, 0)), Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_nonblocking(true)?;
+        match (group, listener.bind.parse()) {
+            (IpAddr::V4(_), Ok(IpAddr::V4(interface))) => {
+                socket.set_multicast_if_v4(&interface)?;
+                socket.set_multicast_ttl_v4(HOPS)?;
+            }
+            (IpAddr::V4(_), _) => socket.set_multicast_ttl_v4(HOPS)?,
+            (IpAddr::V6(_), _) => socket.set_multicast_hops_v6(HOPS)?,
+        }
+        socket.connect(&SocketAddr::new(group, listener.port).into())?;
+        Ok(socket)
+    };
+    open().map_err(fail)
+}
+
+/// How many routers multicast output may pass: a site, not the world.
+const HOPS: u32 = 32;
+
 /// The process that has a TCP port, if /proc tells.
 fn owner_of(port: u16, error: &io::Error) -> Option<u32> {
     if error.kind() != io::ErrorKind::AddrInUse {

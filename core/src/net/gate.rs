@@ -15,7 +15,7 @@ pub struct Gate {
 #[derive(Debug)]
 pub struct Seat {
     gate: Arc<Gate>,
-    ip: IpAddr,
+    ip: Option<IpAddr>,
 }
 
 impl Gate {
@@ -36,7 +36,31 @@ impl Gate {
         }
         open.0 += 1;
         open.1.insert(ip, from_here + 1);
-        Ok(Seat { gate: self.clone(), ip })
+        Ok(Seat { gate: self.clone(), ip: Some(ip) })
+    }
+
+    /// A place for a connection whose address is not known yet: it comes through a proxy.
+    pub fn enter_unnamed(self: &Arc<Self>) -> Result<Seat, &'static str> {
+        let mut open = self.open.lock();
+        if open.0 >= self.most {
+            return Err("server.max_connections");
+        }
+        open.0 += 1;
+        Ok(Seat { gate: self.clone(), ip: None })
+    }
+}
+
+impl Seat {
+    /// The proxy said whose connection it is.
+    pub fn name(&mut self, ip: IpAddr) -> Result<(), &'static str> {
+        let mut open = self.gate.open.lock();
+        let from_here = open.1.entry(ip).or_default();
+        if self.gate.most_per_ip > 0 && *from_here >= self.gate.most_per_ip {
+            return Err("server.max_connections_per_ip");
+        }
+        *from_here += 1;
+        self.ip = Some(ip);
+        Ok(())
     }
 }
 
@@ -44,10 +68,11 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut open = self.gate.open.lock();
         open.0 -= 1;
-        if let Some(n) = open.1.get_mut(&self.ip) {
+        let Some(ip) = self.ip else { return };
+        if let Some(n) = open.1.get_mut(&ip) {
             *n -= 1;
             if *n == 0 {
-                open.1.remove(&self.ip);
+                open.1.remove(&ip);
             }
         }
     }
@@ -66,6 +91,11 @@ mod tests {
         let third = gate.enter(b).unwrap();
         assert_eq!(gate.enter(b).unwrap_err(), "server.max_connections");
         drop((seats, third));
+        let mut through_proxy =
+            [gate.enter_unnamed().unwrap(), gate.enter_unnamed().unwrap(), gate.enter_unnamed().unwrap()];
+        assert_eq!(gate.enter_unnamed().unwrap_err(), "server.max_connections");
+        assert_eq!(through_proxy.iter_mut().map(|s| s.name(a).is_ok()).collect::<Vec<_>>(), [true, true, false]);
+        drop(through_proxy);
         assert_eq!(*gate.open.lock(), (0, HashMap::new()));
     }
 }

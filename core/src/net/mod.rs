@@ -17,7 +17,7 @@ pub mod tls;
 pub mod udp;
 
 pub use accept::{Acceptor, OnStream};
-pub use bind::{BindError, bind, bind_udp, own_address};
+pub use bind::{BindError, bind, bind_output, bind_udp, own_address};
 pub use gate::{Gate, Seat};
 pub use handshake::Handshakes;
 pub use sniff::{WrongProtocol, sniff};

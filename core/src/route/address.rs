@@ -12,6 +12,8 @@ use parking_lot::Mutex;
 use super::{Reason, Resolved, Router, Source, chat};
 use crate::directory::{Bits, Client, Found};
 
+/// The callsign that means everybody.
+pub(super) const ALL_STREAMING: &str = "All Streaming";
 /// What ATAK's network library writes for "to the server only".
 const SERVER_ONLY: &str = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
@@ -72,17 +74,12 @@ impl Router {
     pub(super) fn address(&self, cot: &Cot, source: &Source<'_>) -> Address {
         let mut address = Address::default();
         let mut recognised = false;
-        let mut all_streaming = false;
-        for marti in cot.details("marti") {
-            for dest in marti.children().filter(|e| e.name() == "dest") {
-                match self.dest(&dest, source, &mut address) {
-                    Dest::Unknown => {}
-                    Dest::AllStreaming => all_streaming = true,
-                    Dest::Known => recognised = true,
-                }
-            }
-        }
+        let dests = || cot.details("marti").flat_map(|m| m.children().filter(|e| e.name() == "dest"));
         // The legacy room name empties the callsign list; uid, group and bound destinations beside it still count.
+        let all_streaming = dests().any(|d| d.attr("callsign").is_some_and(|c| c == ALL_STREAMING));
+        for dest in dests().filter(|d| !all_streaming || d.attr("callsign").is_none()) {
+            recognised |= self.dest(&dest, source, &mut address);
+        }
         if all_streaming && address.bound.is_empty() && !address.mission && address.groups.is_empty() {
             return Address::everyone();
         }
@@ -92,11 +89,11 @@ impl Router {
         self.by_content(cot, source).unwrap_or_else(Address::everyone)
     }
 
-    fn dest(&self, dest: &Element<'_>, source: &Source<'_>, address: &mut Address) -> Dest {
+    /// Adds one destination; false when it is of no known kind.
+    fn dest(&self, dest: &Element<'_>, source: &Source<'_>, address: &mut Address) -> bool {
         let own = source.own_conn();
         if let Some(callsign) = dest.attr("callsign") {
             match &*callsign {
-                "All Streaming" => return Dest::AllStreaming,
                 SERVER_ONLY => address.consumed = true,
                 name => address.add(self.directory.index().callsign(name), own),
             }
@@ -124,9 +121,9 @@ impl Router {
             let name = fts_plugin_api::cot::unescape(name);
             self.bound(kind, &name, source, address);
         } else {
-            return Dest::Unknown;
+            return false;
         }
-        Dest::Known
+        true
     }
 
     fn bound(&self, kind: &str, name: &str, source: &Source<'_>, address: &mut Address) {
@@ -164,12 +161,6 @@ impl Router {
             self.acks.note(&uid, client, now);
         }
     }
-}
-
-enum Dest {
-    Known,
-    AllStreaming,
-    Unknown,
 }
 
 /// Requests whose acknowledgement may come back without an address: remembered for an hour.

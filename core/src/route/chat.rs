@@ -5,7 +5,7 @@
 
 use fts_plugin_api::cot::{Attr, Cot, Element, Span, Splices};
 
-use super::{Address, Reason, Router, Source};
+use super::{Address, Reason, Router, Source, address::ALL_STREAMING};
 use crate::directory::{Client, Found};
 
 const TEAMS: [&str; 14] = [
@@ -31,7 +31,7 @@ pub(super) fn address(router: &Router, cot: &Cot, source: &Source<'_>) -> Option
     let chat = cot.detail("__chat").or_else(|| cot.detail("__chatreceipt"))?;
     let id = chat.attr("id").unwrap_or_default();
     let room = chat.attr("chatroom").unwrap_or_default();
-    let everyone = ["All Chat Rooms", "All Streaming"];
+    let everyone = ["All Chat Rooms", ALL_STREAMING];
     if everyone.contains(&&*id) || everyone.contains(&&*room) {
         return None;
     }

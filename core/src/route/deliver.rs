@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use fts_plugin_api::cot::{Attr, Class, Cot, Millis, Repairs, Spans};
 
-use super::{Address, Batch, Reason, Router, Source, audience, audience::Audience};
+use super::{Address, Batch, Reason, Router, Source, address::ALL_STREAMING, audience, audience::Audience};
 use crate::{
     directory::{Client, Identified, Latest, Leave, Roster},
     observe::meters::meters,
@@ -194,7 +194,7 @@ fn has_dest(cot: &Cot) -> bool {
 
 fn names_callsign(cot: &Cot) -> bool {
     cot.details("marti")
-        .any(|m| m.children().any(|d| d.name() == "dest" && d.attr("callsign").is_some_and(|c| c != "All Streaming")))
+        .any(|m| m.children().any(|d| d.name() == "dest" && d.attr("callsign").is_some_and(|c| c != ALL_STREAMING)))
 }
 
 impl Router {

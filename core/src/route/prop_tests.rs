@@ -168,7 +168,9 @@ impl World {
     fn expected(&self, dests: &[Dest], content: &Content) -> BTreeSet<usize> {
         let (mut by_name, mut regardless) = (BTreeSet::new(), BTreeSet::new());
         let (mut recognised, mut streaming, mut others) = (false, false, false);
-        for dest in dests {
+        // The legacy room name empties the callsign list (cot.md 5.2).
+        let callsigns = !dests.iter().any(|d| matches!(d, Dest::AllStreaming));
+        for dest in dests.iter().filter(|d| callsigns || !matches!(d, Dest::Callsign(_) | Dest::ServerOnly)) {
             recognised |= !matches!(dest, Dest::Nothing | Dest::AllStreaming);
             match dest {
                 Dest::Callsign(callsign) => by_name.extend(self.called(callsign)),

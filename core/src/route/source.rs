@@ -20,6 +20,8 @@ pub enum Source<'a> {
         peer: SocketAddr,
         /// Groups it is sent into.
         send: &'a Bits,
+        /// The connection that is the output of that listener; 0 = it has none.
+        output: u64,
     },
     /// The server itself; reach = these groups, no echo rule (cot.md 5.4).
     Server {
@@ -44,7 +46,7 @@ impl Source<'_> {
         match self {
             Source::Client(client) => client.conn,
             Source::Server { except, .. } => *except,
-            Source::Datagram { .. } => 0,
+            Source::Datagram { output, .. } => *output,
         }
     }
 

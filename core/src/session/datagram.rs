@@ -19,17 +19,19 @@ pub struct Datagrams {
     router: Arc<Router>,
     listener: Arc<CotListener>,
     send: Bits,
+    /// The connection that is this listener's output; 0 = it has none.
+    output: u64,
     bucket: parking_lot::Mutex<Bucket>,
 }
 
 impl Datagrams {
-    /// For this listener; events go into its `default_groups`.
-    pub fn new(router: Arc<Router>, listener: Arc<CotListener>) -> Self {
+    /// For this listener; events go into its `default_groups` and never back to `output` (0 = it has none).
+    pub fn new(router: Arc<Router>, listener: Arc<CotListener>, output: u64) -> Self {
         let send = router.directory.groups.both(&listener.default_groups).send;
         let policy = router.policy();
         let limits = &policy.config.stream.limits;
         let bucket = Bucket::new(limits.read_events_per_s, limits.read_bytes_per_s, clock::tick());
-        Self { router, listener, send, bucket: parking_lot::Mutex::new(bucket) }
+        Self { router, listener, send, output, bucket: parking_lot::Mutex::new(bucket) }
     }
 
     /// Takes one datagram in.
@@ -73,7 +75,7 @@ impl Datagrams {
         if control::is_control(spans.attrs[Attr::Type as usize].of(text)) {
             return Ok(());
         }
-        let source = Source::Datagram { listener: &self.listener, peer, send: &self.send };
+        let source = Source::Datagram { listener: &self.listener, peer, send: &self.send, output: self.output };
         let mut batch = Batch::new(&self.router, source, text.len());
         // A refusal is counted where it happens.
         if batch.admit_form(text, spans, payload).is_ok() {

@@ -7,6 +7,7 @@
 mod bucket;
 mod control;
 pub mod datagram;
+pub mod mesh;
 pub mod notices;
 pub mod outbound;
 mod reader;

@@ -124,8 +124,10 @@ impl Outbound {
                 }
                 done.queued += 1;
                 if queue.index.is_none() {
+                    // One event over the mark by itself is no sign of a slow reader: what waits before it counts.
+                    let behind = queue.bytes > marks.soft_bytes;
                     queue.append(event.clone(), at);
-                    if queue.items.len() > marks.soft_items || queue.bytes > marks.soft_bytes {
+                    if behind || queue.items.len() > marks.soft_items {
                         queue.go_slow(&mut lost);
                         done.slow = true;
                     }
