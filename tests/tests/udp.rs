@@ -187,3 +187,44 @@ fn over_the_rate_of_the_input_datagrams_are_dropped_and_counted() {
         received() > before
     });
 }
+
+#[test]
+fn rule_17_multicast_output_sends_what_everybody_may_see_and_no_echo() {
+    let server = Server::build()
+        .listener("mesh", "cot_multicast", &format!("group = \"{GROUP}\"\noutput = true"))
+        .listener("blue", "cot_tcp", "default_groups = [\"blue\"]")
+        .start();
+    let [mut alice, mut bob] = join_all(&server, [("A", "ALICE"), ("B", "BOB")]);
+    let mut blue = Client::join_to(&server, "blue", "BLUE", "BLUE");
+    // A node of the mesh: it hears the group.
+    let node = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
+    node.set_reuse_address(true).unwrap();
+    node.bind(&SocketAddr::from((GROUP, server.address("mesh").port())).into()).unwrap();
+    node.join_multicast_v4(&GROUP, &Ipv4Addr::LOCALHOST).unwrap();
+    node.set_read_timeout(Some(fts_tests::DEADLINE)).unwrap();
+    let node: UdpSocket = node.into();
+    let hear = || {
+        let mut datagram = [0; 65_536];
+        let n = node.recv(&mut datagram).unwrap();
+        String::from_utf8(datagram[..n].to_vec()).unwrap()
+    };
+    // Directed events, other groups and control types stay inside.
+    alice.send(&marker_to("directed", r#"<dest callsign="BOB"/>"#));
+    bob.expect("directed");
+    blue.send(&marker("of-blue"));
+    blue.sync();
+    alice.send(&ping("A"));
+    alice.send(&marker("open"));
+    let got = bob.expect("open");
+    assert_eq!(hear(), got.text(), "the same bytes as everybody");
+    // What comes in through the mesh goes to clients and not back out.
+    let heard = marker("from-the-mesh");
+    Sensor::multicast(&server).send(&heard);
+    bob.expect("from-the-mesh");
+    assert_eq!(hear(), heard, "the node hears its neighbour itself");
+    alice.send(&marker("fence"));
+    assert!(hear().contains(r#"uid="fence""#), "nothing came between: no echo");
+    let listed = server.cli_json(&["clients", "list"]);
+    let mesh = listed.as_array().unwrap().iter().find(|c| c["listener"] == "mesh").expect("the output is listed");
+    assert_eq!(mesh["tx_events"], 4, "two positions and two markers: {mesh}");
+}

@@ -198,7 +198,7 @@ impl Sockets {
                 ListenerKind::CotUdp | ListenerKind::CotMulticast => {
                     let socket = UdpSocket::from_std(net::bind_udp(&listener)?.into()).map_err(io("socket"))?;
                     let address = socket.local_addr().map_err(io("socket"))?;
-                    let output = listener.output.then(|| net::bind_output(&listener)).transpose()?;
+                    let output = listener.output.then(|| net::bind_output(&listener, address.port())).transpose()?;
                     let output = output.map(|o| UdpSocket::from_std(o.into())).transpose().map_err(io("socket"))?;
                     sockets.udp.push(Input { socket, output, listener: listener.clone() });
                     ("udp", address)

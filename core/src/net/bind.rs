@@ -90,8 +90,8 @@ fn join(listener: &CotListener) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// A socket that sends to the group of a multicast listener, connected to it.
-pub fn bind_output(listener: &CotListener) -> Result<Socket, BindError> {
+/// A socket that sends to the group of a multicast listener, connected to it at the port its input has.
+pub fn bind_output(listener: &CotListener, port: u16) -> Result<Socket, BindError> {
     let fail = |source: io::Error| BindError {
         name: listener.name.clone(),
         address: listener.group.clone(),
@@ -111,7 +111,7 @@ pub fn bind_output(listener: &CotListener) -> Result<Socket, BindError> {
             (IpAddr::V4(_), _) => socket.set_multicast_ttl_v4(HOPS)?,
             (IpAddr::V6(_), _) => socket.set_multicast_hops_v6(HOPS)?,
         }
-        socket.connect(&SocketAddr::new(group, listener.port).into())?;
+        socket.connect(&SocketAddr::new(group, port).into())?;
         Ok(socket)
     };
     open().map_err(fail)
