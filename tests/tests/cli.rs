@@ -218,7 +218,9 @@ fn kick_by_any_name_and_ban_for_a_while() {
     ann.expect_close();
     secure().expect_close();
     let _bob = Client::join(&server, "B", "BOB");
-    assert_eq!(server.metric("fts_client_disconnects_total", &[r#"reason="kicked""#]), 7.0);
+    server.eventually("seven kicks are counted", || {
+        server.metric("fts_client_disconnects_total", &[r#"reason="kicked""#]) == 7.0
+    });
 }
 
 #[test]

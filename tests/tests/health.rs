@@ -140,6 +140,7 @@ fn op13_12_metrics_parse_and_every_name_is_there() {
     bob.expect("m");
     drop(bob);
     assert_eq!(alice.next().kind(), "t-x-d-d");
+    server.wait_log(|l| l["event"] == "client.disconnected");
     assert!(server.cli(&["reload"]).status.success());
     let answer = server.get("/metrics");
     assert!(answer.headers.contains("content-type: text/plain; version=0.0.4"), "{}", answer.headers);

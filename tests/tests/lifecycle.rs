@@ -129,7 +129,7 @@ fn line_30_a_close_is_told_once_with_the_type_of_the_last_sa() {
     // Nothing of A for the newcomer, no second notice for anybody.
     fence(&mut carol, &mut [&mut bob]);
     fence(&mut bob, &mut [&mut carol]);
-    assert_eq!(server.metric("fts_client_disconnects_total", &[r#"reason="eof""#]), 1.0);
+    server.eventually("it is counted", || server.metric("fts_client_disconnects_total", &[r#"reason="eof""#]) == 1.0);
 }
 
 #[test]

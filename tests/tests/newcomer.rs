@@ -140,7 +140,12 @@ fn rule_37_newcomers_in_a_stream_miss_nothing_and_get_nothing_twice() {
         if here.len() < newcomers && serial % 4 == 1 {
             here.push(Client::to(server.address("cot_tcp"), "newcomer"));
         }
+        if serial % 8 == 7 {
+            gateway.sync();
+        }
     }
+    // Every one of them is in before the end.
+    let here: Vec<Client> = here.into_iter().map(Client::greeted).collect();
     gateway.send(&marker("end"));
     for mut newcomer in here {
         let (_, all) = newcomer.until(|e| e.uid() == "end");

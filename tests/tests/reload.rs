@@ -114,7 +114,7 @@ fn limits_of_streams_are_live() {
     assert_eq!(rejected(&server, "oversize"), 1.0);
     alice.send(&"<event/>".repeat(4));
     alice.expect_close();
-    assert_eq!(server.metric("fts_client_disconnects_total", &[r#"reason="too-many-invalid""#]), 1.0);
+    server.wait_log(|l| l["event"] == "client.disconnected" && l["reason"] == "too-many-invalid");
     // Queues: with a tiny limit a client that does not read is closed at once.
     assert!(reload(&server, "[stream.limits]\nqueue_reliable_bytes = \"64KiB\"\nqueue_soft_items = 1\n").is_empty());
     let _victim = Client::narrow(&server).identify("V", "VICTIM");
