@@ -142,6 +142,7 @@ async fn serve(
     });
     // A signal that comes as soon as it is ready must not end the process the hard way.
     let signals = Signals::listen().map_err(|e| BootError::Io("signals", e))?;
+    server.tasks.spawn(server.router.clone().turns(server.stop_all.clone()));
     administration(&server, sockets.admin)?;
     accept(&server, sockets.tcp);
     sockets.udp.into_iter().for_each(|input| receive(&server, input));

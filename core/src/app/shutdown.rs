@@ -13,6 +13,7 @@ pub async fn run(server: &Server) -> bool {
         server.stop_accepting.cancel();
         server.sessions.stop_reading.cancel();
         server.sessions.readers_stopped().await;
+        server.router.drain();
         server.sessions.flush.cancel();
         server.sessions.tasks.close();
         server.sessions.tasks.wait().await;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use fts_plugin_api::cot::{Attr, Cot, Element, Millis, Repairs, Spans, Splices, check, format_time};
 use smallvec::SmallVec;
 
-use super::{Policy, Reason, Router, Source, deliver::Draft, limit};
+use super::{Policy, Reason, Router, Source, limit, notice::has_dest, turn::Draft};
 use crate::{
     config::Oversize,
     directory::inside,
@@ -87,7 +87,7 @@ impl<'r> Batch<'r> {
         let admitted = self.try_admit(text, spans, payload);
         if let Err(reason) = admitted {
             reason.count(1);
-            self.router.why.refused(self, text, spans, reason);
+            self.router.why.refused(&self.source, self.now, text, spans, reason);
         }
         admitted
     }
@@ -101,7 +101,7 @@ impl<'r> Batch<'r> {
         }
         self.splices.clear();
         let repairs = check(text, spans, self.now, &mut self.splices).map_err(|_| Reason::Schema)?;
-        if from_client {
+        if from_client && !self.source.internal() {
             self.filter(text, spans, kind, &repairs)?;
         }
         let flow = flow_tags(text, spans);
@@ -166,7 +166,7 @@ impl<'r> Batch<'r> {
         }
         if cot.disable_broadcast_map_items
             && child(text, spans, "archive").is_some()
-            && child(text, spans, "marti").is_none()
+            && !has_dest(&Cot::from_parts(Bytes::copy_from_slice(text), spans.clone()))
         {
             return Err(Reason::Filtered);
         }

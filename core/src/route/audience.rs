@@ -8,21 +8,9 @@ use fts_plugin_api::cot::Cot;
 use super::{Address, Reason, Source};
 use crate::directory::{Bits, Client, Found, Place, Roster};
 
-/// Who gets it.
-#[derive(Clone, Debug)]
-pub enum Audience {
-    /// Everyone in reach of the sender; the same set for all broadcasts of a batch.
-    Reach(Arc<Bits>),
-    /// These.
-    Clients(Found),
-}
-
-/// Works one address out on this roster. Counts receivers that groups keep away.
-pub(super) fn audience(address: &Address, source: &Source<'_>, roster: &Roster) -> Audience {
+/// Who gets an event that is not a broadcast (those go to [`Roster::reach`]). Counts receivers that groups keep away.
+pub(super) fn audience(address: &Address, source: &Source<'_>, roster: &Roster) -> Found {
     let send = source.send_groups();
-    if address.broadcast {
-        return Audience::Reach(roster.reach(&send));
-    }
     let own = source.own_conn();
     let mut clients = Found::new();
     for client in &address.clients {
@@ -41,7 +29,7 @@ pub(super) fn audience(address: &Address, source: &Source<'_>, roster: &Roster) 
             push(&mut clients, client);
         }
     }
-    Audience::Clients(clients)
+    clients
 }
 
 fn push(clients: &mut Found, client: &Arc<Client>) {

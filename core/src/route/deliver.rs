@@ -1,273 +1,130 @@
-//! Step 4, deliver: the admitted events of a batch are identified, addressed and queued, in order.
+//! Step 4, deliver: the events of a turn are addressed and queued, in order.
 //!
-//! Broadcasts that follow each other have the same audience and go as one run: each receiver's queue is locked once
-//! and its writer woken at most once per run. The protobuf form is made when the first receiver needs it, from spans
-//! that are at hand. Presence is updated before the roster is read, see `directory`.
+//! Broadcasts that follow each other into the same groups go as one run: their texts lie in one buffer, each receiver's
+//! queue is locked once and its writer woken at most once. The protobuf form is made when the first receiver needs it,
+//! from spans that are at hand. Presence was updated before the roster is read, see `directory`.
 
 use std::{
-    hash::{BuildHasher, RandomState},
-    ops::Range,
-    sync::{Arc, LazyLock, atomic::Ordering::Relaxed},
+    borrow::Cow,
+    sync::{Arc, atomic::Ordering::Relaxed},
 };
 
 use bytes::Bytes;
-use fts_plugin_api::cot::{Attr, Class, Cot, Millis, Repairs, Spans};
+use fts_plugin_api::cot::Class;
+use smallvec::SmallVec;
 
-use super::{Address, Batch, Reason, Router, Source, address::ALL_STREAMING, audience, audience::Audience};
+use super::{
+    Address, Reason, Router, audience,
+    turn::{Ready, Staged},
+};
 use crate::{
-    directory::{Client, Identified, Latest, Leave, Roster},
+    directory::{Bits, Client, Leave},
     observe::meters::meters,
     session::outbound::Lost,
-    wire::{Event, Head, proto},
+    wire::{Event, proto},
 };
 
-/// One admitted event before its buffer is frozen.
-pub(super) struct Draft {
-    pub spans: Spans,
-    pub text: Range<usize>,
-    pub form: Range<usize>,
-    pub repairs: Repairs,
-    /// The frame it came as when nothing was changed.
-    pub frame: Option<Bytes>,
-}
+/// A run is delivered when it holds this much: no small event that is kept a moment keeps more than this alive.
+const RUN_BYTES: usize = 64 * 1024;
 
-/// An event on its way with its parsed text.
-#[derive(Clone, Debug)]
-pub struct Routed {
-    /// What queues hold.
-    pub event: Arc<Event>,
-    /// What it says, `<marti>` included.
-    pub cot: Cot,
-}
-
-/// What the session must do after a batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Done {
-    /// This batch bound the connection (RULE-35): welcome chat, limits, replay at identify.
-    pub bound: bool,
-    /// The uid is live elsewhere and the policy refuses this connection.
-    pub rejected: bool,
-}
-
-static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-
-/// Types whose newer event of the same uid may replace an older one in an overfull queue although both are reliable.
-fn replaceable(kind: &str, addressed: bool) -> bool {
-    !addressed && (kind.starts_with("a-") || kind.starts_with("b-m-") || kind.starts_with("u-") || kind == "b-i-v")
-}
-
-impl Batch<'_> {
-    /// Routes everything admitted so far; the batch is empty afterwards and can go on.
-    pub fn finish(&mut self) -> Done {
-        let mut done = Done::default();
-        if self.drafts.is_empty() {
-            return done;
-        }
-        let buf = self.freeze();
-        let mut run: Vec<Routed> = Vec::with_capacity(self.drafts.len());
-        for draft in std::mem::take(&mut self.drafts) {
-            let cot = Cot::from_parts(buf.slice(draft.text.clone()), draft.spans);
-            let addressed = draft.form != draft.text;
-            let head = Head {
-                id: self.router.next_id(),
-                received: self.now,
-                class: cot.class(),
-                replaceable: replaceable(cot.kind(), addressed),
-                uid_hash: HASHER.hash_one(cot.raw(Attr::Uid)),
-            };
-            let event = Arc::new(Event::new(head, buf.clone(), draft.form.start as u32, draft.form.end as u32));
-            if draft.frame.is_some() {
-                event.set_proto(draft.frame);
-            }
-            let routed = Routed { event, cot };
-            if !self.notice(&routed, &draft.repairs, &mut done) {
-                continue;
-            }
-            let address = self.router.address(&routed.cot, &self.source);
-            if address.broadcast {
-                run.push(routed);
-            } else {
-                self.router.deliver_run(&mut run, self);
-                self.router.deliver_addressed(routed, address, self);
-            }
-        }
-        self.router.deliver_run(&mut run, self);
-        meters().route_seconds.record(self.began.elapsed().as_secs_f64());
-        done
-    }
-
-    /// Identity, presence, acknowledgements, goodbyes. False = the event goes nowhere.
-    fn notice(&self, routed: &Routed, repairs: &Repairs, done: &mut Done) -> bool {
-        let (router, cot) = (self.router, &routed.cot);
-        self.count(cot.kind());
-        let keys = &self.policy.config.cot;
-        let client = self.source.client();
-        if let Some(client) = client {
-            if cot.is_sa() {
-                match router.directory.identify(client, cot, keys.duplicate_uid) {
-                    Identified::Bound => done.bound = true,
-                    Identified::Rejected => {
-                        done.rejected = true;
-                        client.end(Leave::Rejected);
-                        return false;
-                    }
-                    Identified::Again | Identified::Contact => {}
-                }
-                if !client.incognito.load(Relaxed) {
-                    self.keep(routed, repairs);
-                }
-            }
-            // Incognito: only what names a callsign goes out (cot.md 8).
-            if client.incognito.load(Relaxed) && !names_callsign(cot) {
-                Reason::Incognito.count(1);
-                router.why.dropped(routed, self, Reason::Incognito);
-                return false;
-            }
-        } else if matches!(self.source, Source::Datagram { .. }) && cot.is_sa() {
-            self.keep(routed, repairs);
-        }
-        match cot.kind() {
-            "t-x-d-d" => router.goodbye(cot, &self.source),
-            "b-f-t-r" => router.note_ack_request(cot, &self.source, self.now),
-            kind if keys.replay_map_items
-                && routed.event.head.class == Class::Reliable
-                && is_map_item(kind)
-                && !has_dest(cot) =>
-            {
-                self.keep_item(routed, repairs)
-            }
-            _ => {}
-        }
-        if routed.event.len() > proto::MAX_PAYLOAD && router.limits.first_big(routed.event.head.uid_hash, self.now) {
-            tracing::warn!(event = "cot.oversize", uid = %cot.uid(), bytes = routed.event.len(), "event over 65536 bytes: ATAK cannot receive it");
-        }
-        true
-    }
-
-    fn latest(&self, routed: &Routed, repairs: &Repairs) -> Latest {
-        let ttl = self.policy.config.cot.max_persist_ttl.as_millis() as Millis;
-        let expires = repairs.stale.max(self.now + 60_000).min(self.now.saturating_add(ttl));
-        Latest {
-            uid: routed.cot.uid().as_ref().into(),
-            event: routed.event.compact(),
-            conn: self.source.conn(),
-            send: self.source.send_groups().into_owned(),
-            time: repairs.time,
-            expires,
-        }
-    }
-
-    fn keep(&self, routed: &Routed, repairs: &Repairs) {
-        if let Some(place) = self.router.directory.presence.put(self.latest(routed, repairs)) {
-            routed.event.set_presence(place);
-        }
-    }
-
-    fn keep_item(&self, routed: &Routed, repairs: &Repairs) {
-        self.router.directory.items.put(self.latest(routed, repairs));
-    }
-
-    fn count(&self, kind: &str) {
-        let family = match kind.as_bytes().first() {
-            Some(b'a') => 0,
-            Some(b'b') => 1,
-            Some(b't') => 2,
-            Some(b'u') => 3,
-            _ => 4,
-        };
-        meters().family[family].increment(1);
-        self.router.totals.received.fetch_add(1, Relaxed);
-    }
-}
-
-/// Types that `cot.replay_map_items` shows to newcomers (RULE-39).
-fn is_map_item(kind: &str) -> bool {
-    kind.starts_with("a-")
-        || kind.starts_with("b-m-p")
-        || matches!(kind, "b-m-r" | "b-r-f-h-c" | "u-d-c" | "u-d-r" | "u-d-f")
-        || kind.starts_with("u-d-c-")
-}
-
-fn has_dest(cot: &Cot) -> bool {
-    cot.details("marti").any(|m| m.children().any(|d| d.attributes().next().is_some()))
-}
-
-fn names_callsign(cot: &Cot) -> bool {
-    cot.details("marti")
-        .any(|m| m.children().any(|d| d.name() == "dest" && d.attr("callsign").is_some_and(|c| c != ALL_STREAMING)))
+/// Broadcasts with the same audience, not queued yet.
+#[derive(Default)]
+struct Run<'a> {
+    events: Vec<(&'a Ready, &'a Staged)>,
+    send: Bits,
+    bytes: usize,
 }
 
 impl Router {
-    /// A deleted item is not shown to newcomers any more; a contact that says goodbye is gone (RULE-44, 70).
-    fn goodbye(&self, cot: &Cot, source: &Source<'_>) {
-        for uid in cot.details("link").filter_map(|l| l.attr("uid")) {
-            self.directory.items.remove(&uid, None);
-            if let Some(client) = source.client()
-                && (*client.who().uid == *uid || client.who().contacts.iter().any(|c| *c.uid == *uid))
-            {
-                self.directory.forget_contact(client, &uid);
+    /// Delivers a turn.
+    pub(super) fn deliver(&self, turn: &[Ready]) {
+        let mut run = Run::default();
+        for ready in turn {
+            let source = ready.source();
+            for staged in &ready.events {
+                let address = self.address(&staged.cot, &source);
+                if !address.broadcast {
+                    self.deliver_run(&mut run);
+                    self.deliver_addressed(ready, staged, &address);
+                    continue;
+                }
+                let send = source.send_groups();
+                if run.bytes >= RUN_BYTES || (!run.events.is_empty() && run.send != *send) {
+                    self.deliver_run(&mut run);
+                }
+                if run.events.is_empty() {
+                    run.send = send.into_owned();
+                }
+                run.bytes += staged.form.len();
+                run.events.push((ready, staged));
             }
+        }
+        self.deliver_run(&mut run);
+        for ready in turn {
+            meters().route_seconds.record(ready.began.elapsed().as_secs_f64());
         }
     }
 
-    fn deliver_run(&self, run: &mut Vec<Routed>, batch: &Batch<'_>) {
-        if run.is_empty() {
-            return;
-        }
+    fn deliver_run(&self, run: &mut Run<'_>) {
+        let Some((newest, _)) = run.events.last() else { return };
         let roster = self.directory.roster();
-        let Audience::Reach(slots) = audience::audience(&Address::everyone(), &batch.source, &roster) else { return };
-        let events: Vec<Arc<Event>> = run.iter().map(|r| r.event.clone()).collect();
-        let own = batch.source.own_conn();
+        let slots = roster.reach(&run.send);
+        let events = together(&run.events, run.bytes);
+        let rate = newest.policy.config.cot.rate.per_uid_delivery;
         let mut encoded = false;
         let mut delivered = 0;
         for client in slots.iter().filter_map(|slot| roster.client(slot)) {
-            if client.conn == own {
-                continue;
-            }
             if !encoded && client.proto.load(Relaxed) {
                 encoded = true;
-                run.iter().for_each(encode);
+                events.iter().zip(&run.events).for_each(|(event, (_, staged))| encode(event, staged));
             }
-            delivered += if client.has_filter.load(Relaxed) || !batch.policy.config.cot.rate.per_uid_delivery.is_zero()
-            {
-                let passing: Vec<_> =
-                    run.iter().filter(|r| self.wants(client, r, batch)).map(|r| r.event.clone()).collect();
-                self.queue(client, &passing, batch)
+            let wanted = if client.has_filter.load(Relaxed) || !rate.is_zero() {
+                let pairs = events.iter().zip(&run.events);
+                Cow::Owned(pairs.filter(|(e, (r, s))| self.wants(client, e, s, r)).map(|(e, _)| e.clone()).collect())
             } else {
-                self.queue(client, &events, batch)
+                Cow::Borrowed(events.as_slice())
             };
+            delivered += self.queue(client, &wanted, newest);
         }
-        self.totals.delivered.fetch_add(delivered, Relaxed);
-        self.totals.routed.fetch_add(run.len() as u64, Relaxed);
-        meters().routed_broadcast.increment(run.len() as u64);
-        for routed in run.drain(..) {
-            self.tap.show(&routed, batch, "everyone");
-            self.why.broadcast(&routed, batch, &slots);
+        let own = run.events.iter().filter(|(r, _)| r.source().internal()).count();
+        let counted = (run.events.len() - own) as u64;
+        if own == 0 {
+            self.totals.delivered.fetch_add(delivered, Relaxed);
         }
+        self.totals.routed.fetch_add(counted, Relaxed);
+        meters().routed_broadcast.increment(counted);
+        for (ready, staged) in &run.events {
+            self.tap.show(staged, ready, "everyone");
+        }
+        self.why.broadcast(&run.events, &slots);
+        run.events.clear();
+        run.bytes = 0;
     }
 
-    /// Per-receiver filters of broadcasts; what they hold back is counted.
-    fn wants(&self, client: &Client, routed: &Routed, batch: &Batch<'_>) -> bool {
-        let every = batch.policy.config.cot.rate.per_uid_delivery;
-        let positions_only = routed.event.head.class == Class::State && !every.is_zero();
-        let held = if !audience::passes(client, &routed.cot) {
+    /// Per-receiver filters of broadcasts; what they hold back is counted. The sender's own events count for nothing.
+    fn wants(&self, client: &Client, event: &Event, staged: &Staged, ready: &Ready) -> bool {
+        if staged.head.conn == client.conn {
+            return false;
+        }
+        let every = ready.policy.config.cot.rate.per_uid_delivery;
+        let positions_only = staged.head.class == Class::State && !every.is_zero();
+        let held = if !audience::passes(client, &staged.cot) {
             Reason::Filter
-        } else if positions_only
-            && self.limits.delivered_lately(client.conn, routed.event.head.uid_hash, every, batch.now)
-        {
+        } else if positions_only && self.limits.delivered_lately(client.conn, staged.head.uid_hash, every, ready.now) {
             Reason::Rate
         } else {
             return true;
         };
         Reason::Filter.count(1);
-        self.why.held(&routed.event, client, held);
+        self.why.held(event, client, held);
         false
     }
 
-    fn deliver_addressed(&self, routed: Routed, address: Address, batch: &Batch<'_>) {
-        let roster: Arc<Roster> = self.directory.roster();
-        let Audience::Clients(clients) = audience::audience(&address, &batch.source, &roster) else { return };
-        let chat = routed.cot.kind().starts_with("b-t-f");
+    fn deliver_addressed(&self, ready: &Ready, staged: &Staged, address: &Address) {
+        let source = ready.source();
+        let roster = self.directory.roster();
+        let clients = audience::audience(address, &source, &roster);
+        let chat = staged.cot.kind().starts_with("b-t-f");
         let kind = if address.mission {
             &meters().routed_mission
         } else if chat {
@@ -277,18 +134,19 @@ impl Router {
         };
         kind.increment(1);
         self.totals.routed.fetch_add(1, Relaxed);
-        self.tap.show(&routed, batch, &address.said);
-        self.why.directed(&routed, batch, &address, &clients);
+        self.tap.show(staged, ready, &address.said);
+        self.why.directed(staged, ready, address, &clients);
+        let event = [event(staged, staged.form.clone(), 0, staged.form.len())];
         if clients.iter().any(|c| c.proto.load(Relaxed)) {
-            encode(&routed);
+            encode(&event[0], staged);
         }
         for client in &clients {
-            let n = self.queue(client, std::slice::from_ref(&routed.event), batch);
+            let n = self.queue(client, &event, ready);
             self.totals.delivered.fetch_add(n, Relaxed);
         }
         if clients.is_empty() && !address.mission && !address.consumed && !address.own {
             if chat {
-                self.tell_failure(&routed.cot, &batch.source);
+                self.tell_failure(&staged.cot, &source);
             } else {
                 Reason::NoReceiver.count(1);
             }
@@ -296,17 +154,22 @@ impl Router {
     }
 
     /// Queues events for one client and deals with what its queue says.
-    fn queue(&self, client: &Arc<Client>, events: &[Arc<Event>], batch: &Batch<'_>) -> u64 {
+    fn queue(&self, client: &Arc<Client>, events: &[Arc<Event>], ready: &Ready) -> u64 {
         if events.is_empty() {
             return 0;
         }
+        // A queue is deep because its client does not read, or because its writer had no turn yet: only the first is
+        // the client's doing.
+        let blocked = client.figures.blocked_since.load(Relaxed) != 0;
+        let marks = if blocked { &ready.policy.marks } else { &ready.policy.patient };
+        let mut lost: SmallVec<[(u64, Lost); 8]> = SmallVec::new();
         let pushed =
-            client.out.push(events, batch.tick, &batch.policy.marks, |event, lost| self.lost(client, event, lost));
+            client.out.push(events, client.conn, ready.tick, marks, |event, why| lost.push((event.head.id, why)));
+        if !lost.is_empty() {
+            self.lost(client, &lost, ready.now);
+        }
         if pushed.refused > 0 {
             Reason::Gone.count(u64::from(pushed.refused));
-        }
-        if pushed.slow {
-            tracing::warn!(event = "client.slow", conn = client.conn, callsign = %client.who().callsign, "client does not keep up: newer positions replace older ones in its queue");
         }
         if pushed.overflow {
             Reason::SlowConsumer.count(1);
@@ -315,24 +178,47 @@ impl Router {
         u64::from(pushed.queued)
     }
 
-    /// An event left a queue unwritten.
-    pub fn lost(&self, client: &Client, event: &Event, lost: Lost) {
-        match lost {
-            Lost::Conflated => Reason::Conflated.count(1),
-            Lost::Overflow => Reason::StateOverflow.count(1),
-        }
-        self.why.lost(event, client, lost);
+    /// Events left a queue unwritten.
+    pub fn lost(&self, client: &Client, lost: &[(u64, Lost)], now: i64) {
+        let conflated = lost.iter().filter(|(_, why)| *why == Lost::Conflated).count() as u64;
+        Reason::Conflated.count(conflated);
+        Reason::StateOverflow.count(lost.len() as u64 - conflated);
+        self.why.lost(lost, client, now);
     }
 }
 
-fn encode(routed: &Routed) {
-    if routed.event.has_proto() {
+/// The events of a run in one buffer, so that neighbours leave as one slice; a single one stays where it is.
+fn together(run: &[(&Ready, &Staged)], bytes: usize) -> Vec<Arc<Event>> {
+    if let [(_, only)] = run {
+        return vec![event(only, only.form.clone(), 0, only.form.len())];
+    }
+    let mut buf = Vec::with_capacity(bytes);
+    run.iter().for_each(|(_, staged)| buf.extend_from_slice(&staged.form));
+    let buf = Bytes::from(buf);
+    let mut at = 0;
+    let placed = run.iter().map(|(_, staged)| {
+        let from = at;
+        at += staged.form.len();
+        event(staged, buf.clone(), from, at)
+    });
+    placed.collect()
+}
+
+fn event(staged: &Staged, buf: Bytes, from: usize, to: usize) -> Arc<Event> {
+    let event = Event::new(staged.head, buf, from as u32, to as u32);
+    event.set_presence(staged.presence);
+    event.set_proto_from(staged.frame.as_ref());
+    Arc::new(event)
+}
+
+fn encode(event: &Event, staged: &Staged) {
+    if event.has_proto() {
         return;
     }
     // With a `<marti>` the delivered form has other spans than the text at hand; then the event scans its own form.
-    if routed.event.len() == routed.cot.text().len() {
-        routed.event.set_proto(proto::encode_stream(&routed.cot).ok());
+    if staged.form.len() == staged.cot.text().len() {
+        event.set_proto(proto::encode_stream(&staged.cot).ok());
     } else {
-        let _ = routed.event.proto();
+        let _ = event.proto();
     }
 }

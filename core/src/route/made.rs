@@ -30,7 +30,8 @@ impl Made {
     }
 
     fn event(self, id: u64) -> Arc<Event> {
-        let head = Head { id, received: clock::now_ms(), class: Class::Reliable, replaceable: false, uid_hash: 0 };
+        let head =
+            Head { id, conn: 0, received: clock::now_ms(), class: Class::Reliable, replaceable: false, uid_hash: 0 };
         Arc::new(Event::whole(head, self.text))
     }
 }
@@ -43,9 +44,13 @@ impl Router {
         }
         let event = made.event(self.next_id());
         let policy = self.policy();
-        client.out.push(std::slice::from_ref(&event), clock::tick(), &policy.marks, |event, lost| {
-            self.lost(client, event, lost)
+        let mut lost = Vec::new();
+        client.out.push(std::slice::from_ref(&event), client.conn, clock::tick(), &policy.marks, |event, why| {
+            lost.push((event.head.id, why));
         });
+        if !lost.is_empty() {
+            self.lost(client, &lost, clock::now_ms());
+        }
         if let Ok(cot) = Cot::parse(event.xml().to_vec()) {
             self.why.made(
                 &event,

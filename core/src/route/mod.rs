@@ -1,7 +1,7 @@
-//! Routing (cot.md 5): admit -> address -> audience -> deliver -> observe; one file per step.
+//! Routing (cot.md 5): admit -> notice -> turn -> address -> audience -> deliver -> observe; one file per step.
 //!
-//! A session opens a [`Batch`] per read, gives it each accepted frame and finishes it: only then do events leave, in
-//! order, with one lock and at most one wake-up per receiver. Every refusal has a [`Reason`]. What must not happen: an
+//! A session opens a [`Batch`] per read, gives it each accepted frame and finishes it: then its events wait for the turn
+//! in which they leave, in order, with one lock and at most one wake-up per receiver and run. Every refusal has a [`Reason`]. What must not happen: an
 //! event with a recognised destination never becomes a broadcast (RULE-51), no receiver out of reach gets anything
 //! (RULE-78), and nobody waits for a receiver.
 mod address;
@@ -12,10 +12,12 @@ mod deliver;
 mod destination;
 mod limit;
 mod made;
+mod notice;
 mod policy;
 mod reason;
 mod source;
 mod tap;
+mod turn;
 pub mod why;
 
 use std::sync::{
@@ -27,13 +29,13 @@ use arc_swap::ArcSwap;
 
 pub use address::Address;
 pub use admit::Batch;
-pub use deliver::Routed;
 pub use destination::{Binding, Destinations, Resolved};
 pub use made::Made;
 pub use policy::Policy;
 pub use reason::Reason;
 pub use source::Source;
 pub use tap::{Tap, TapEvent};
+pub use turn::Done;
 
 use crate::{config::Config, directory::Directory};
 
@@ -49,6 +51,7 @@ pub struct Router {
     pub tap: Tap,
     policy: ArcSwap<Policy>,
     acks: address::Acks,
+    turn: turn::Turn,
     limits: limit::Limits,
     events: AtomicU64,
     /// Connections that speak protobuf.
@@ -77,6 +80,7 @@ impl Router {
             tap: Tap::default(),
             policy: ArcSwap::from_pointee(Policy::new(config)),
             acks: address::Acks::default(),
+            turn: turn::Turn::default(),
             limits: limit::Limits::default(),
             events: AtomicU64::new(0),
             protos: AtomicUsize::new(0),
@@ -87,6 +91,11 @@ impl Router {
     /// The policy of this moment.
     pub fn policy(&self) -> Arc<Policy> {
         self.policy.load_full()
+    }
+
+    /// A look at the policy without keeping it.
+    pub fn with_policy<T>(&self, look: impl FnOnce(&Policy) -> T) -> T {
+        look(&self.policy.load())
     }
 
     /// Exchanges the policy (reload, memory pressure).

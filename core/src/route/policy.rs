@@ -13,6 +13,8 @@ pub struct Policy {
     pub flow_tag: String,
     /// Queue marks; the soft mark is tightened under memory pressure.
     pub marks: Marks,
+    /// The same for clients whose sockets take what is written: four times the soft marks.
+    pub patient: Marks,
 }
 
 impl Policy {
@@ -27,7 +29,7 @@ impl Policy {
             reliable_bytes: limits.queue_reliable_bytes,
         };
         let flow_tag = format!("{}{}", config.cot.flow_tag_prefix, config.server.node_id);
-        Self { config, flow_tag, marks }
+        Self { config, flow_tag, marks, patient: patient(&marks) }
     }
 
     /// The same with a tighter soft mark: all queues together are over the memory budget.
@@ -36,6 +38,11 @@ impl Policy {
         tight.marks.soft_items = (tight.marks.soft_items / 8).max(16);
         tight.marks.soft_bytes = (tight.marks.soft_bytes / 8).max(16 * 1024);
         tight.marks.state_bytes = (tight.marks.state_bytes / 8).max(64 * 1024);
+        tight.patient = patient(&tight.marks);
         tight
     }
+}
+
+fn patient(marks: &Marks) -> Marks {
+    Marks { soft_items: marks.soft_items.saturating_mul(4), soft_bytes: marks.soft_bytes.saturating_mul(4), ..*marks }
 }

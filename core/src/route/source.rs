@@ -32,7 +32,42 @@ pub enum Source<'a> {
     },
 }
 
+/// A source that outlives its reader's task: what a staged batch keeps.
+#[derive(Clone, Debug)]
+pub(super) enum Owned {
+    Client(Arc<Client>),
+    Datagram { listener: Arc<CotListener>, peer: SocketAddr, send: Bits, output: u64 },
+    Server { send: Bits, except: u64 },
+}
+
+impl Owned {
+    pub(super) fn lend(&self) -> Source<'_> {
+        match self {
+            Owned::Client(client) => Source::Client(client),
+            Owned::Datagram { listener, peer, send, output } => {
+                Source::Datagram { listener, peer: *peer, send, output: *output }
+            }
+            Owned::Server { send, except } => Source::Server { send, except: *except },
+        }
+    }
+}
+
 impl Source<'_> {
+    pub(super) fn own(&self) -> Owned {
+        match *self {
+            Source::Client(client) => Owned::Client(client.clone()),
+            Source::Datagram { listener, peer, send, output } => {
+                Owned::Datagram { listener: listener.clone(), peer, send: send.clone(), output }
+            }
+            Source::Server { send, except } => Owned::Server { send: send.clone(), except },
+        }
+    }
+
+    /// Is it the server's own (health canary)? Then it is counted nowhere and no filter of the operator applies.
+    pub fn internal(&self) -> bool {
+        self.client().is_some_and(|c| c.internal())
+    }
+
     /// Groups the event is sent into.
     pub fn send_groups(&self) -> Cow<'_, Bits> {
         match self {

@@ -7,7 +7,7 @@ use fts_plugin_api::cot::Millis;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use super::{Batch, Routed};
+use super::turn::{Ready, Staged};
 
 /// One copy.
 #[derive(Clone, Debug)]
@@ -42,22 +42,23 @@ impl Tap {
         from
     }
 
-    pub(super) fn show(&self, routed: &Routed, batch: &Batch<'_>, dest: &str) {
+    pub(super) fn show(&self, staged: &Staged, ready: &Ready, dest: &str) {
         if self.count.load(Relaxed) == 0 {
             return;
         }
-        let client = batch.source.client();
+        let source = ready.source();
+        let client = source.client();
         if client.is_some_and(|c| c.internal()) {
             return;
         }
         let copy = TapEvent {
-            at_ms: batch.now,
+            at_ms: ready.now,
             from_uid: client.map(|c| c.who().uid.to_string()).unwrap_or_default(),
-            listener: client.map_or_else(|| batch.source.name().to_owned(), |c| c.listener.name.clone()),
+            listener: client.map_or_else(|| source.name().to_owned(), |c| c.listener.name.clone()),
             dest: dest.to_owned(),
-            uid: routed.cot.uid().into_owned(),
-            kind: routed.cot.kind().to_owned(),
-            xml: String::from_utf8_lossy(routed.cot.text()).into_owned(),
+            uid: staged.cot.uid().into_owned(),
+            kind: staged.cot.kind().to_owned(),
+            xml: String::from_utf8_lossy(staged.cot.text()).into_owned(),
         };
         let mut watchers = self.watchers.lock();
         watchers.retain(|w| !matches!(w.try_send(copy.clone()), Err(mpsc::error::TrySendError::Closed(_))));

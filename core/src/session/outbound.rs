@@ -7,6 +7,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    hash::{BuildHasherDefault, Hasher},
     sync::Arc,
     time::Duration,
 };
@@ -89,7 +90,7 @@ struct Queue {
     bytes: usize,
     state_bytes: usize,
     /// uid hash -> number of the newest replaceable item of that uid; present only over the soft mark.
-    index: Option<HashMap<u64, u64>>,
+    index: Option<HashMap<u64, u64, Hashed>>,
     /// Everything up to this place of the presence order comes with the replay (RULE-37).
     replay_to: u64,
     /// Not before this time are the ages looked at again: old reliable events may stay in front.
@@ -108,8 +109,16 @@ impl Default for Outbound {
 }
 
 impl Outbound {
-    /// Queues events in order. `lost` hears of every event that had to go for it.
-    pub fn push(&self, events: &[Arc<Event>], at: u32, marks: &Marks, mut lost: impl FnMut(&Event, Lost)) -> Pushed {
+    /// Queues events in order, but for those that came from the connection `own` itself. `lost` hears of every event
+    /// that had to go for it.
+    pub fn push(
+        &self,
+        events: &[Arc<Event>],
+        own: u64,
+        at: u32,
+        marks: &Marks,
+        mut lost: impl FnMut(&Event, Lost),
+    ) -> Pushed {
         let mut done = Pushed::default();
         let wake = {
             let mut queue = self.queue.lock();
@@ -118,8 +127,8 @@ impl Outbound {
                 return done;
             }
             for event in events {
-                // What the newcomer's replay brings anyway is not sent twice (RULE-37).
-                if (1..=queue.replay_to).contains(&event.presence()) {
+                // Nobody gets its own back (RULE-52, 58); what the newcomer's replay brings is not sent twice (RULE-37).
+                if event.head.conn == own || (1..=queue.replay_to).contains(&event.presence()) {
                     continue;
                 }
                 done.queued += 1;
@@ -268,6 +277,24 @@ impl Outbound {
     }
 }
 
+/// Keys of the index are hashes already.
+type Hashed = BuildHasherDefault<AsIs>;
+
+#[derive(Debug, Default)]
+struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|b| self.0 = self.0.rotate_left(8) ^ u64::from(*b));
+    }
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
 impl Queue {
     fn append(&mut self, event: Arc<Event>, at: u32) {
         self.bytes += event.len();
@@ -289,7 +316,7 @@ impl Queue {
         if self.index.is_some() {
             return;
         }
-        self.index = Some(HashMap::with_capacity(self.items.len()));
+        self.index = Some(HashMap::with_capacity_and_hasher(self.items.len(), Hashed::default()));
         let waiting = std::mem::take(&mut self.items);
         (self.bytes, self.state_bytes) = (0, 0);
         for item in waiting {

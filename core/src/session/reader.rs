@@ -75,6 +75,7 @@ impl Reader {
     /// Reads until the stream ends or must end.
     pub async fn run(mut self) -> Leave {
         loop {
+            self.router.room().await;
             let read = match self.state.unfinished_since {
                 None => self.read().await,
                 Some(since) => match tokio::time::timeout_at((since + UNFINISHED).into(), self.read()).await {
@@ -238,7 +239,9 @@ impl Reader {
         self.client.figures.rx_events.fetch_add(1, Relaxed);
         if !control::is_control(spans.attrs[Attr::Type as usize].of(text)) {
             let _ = batch.admit_form(text, spans, payload);
-            return Ok(());
+            // The first position decides what is admitted behind it.
+            let must = self.router.policy().config.cot.require_identification && !self.client.identified();
+            return if must { self.finish(batch) } else { Ok(()) };
         }
         // What came before goes out before: a filter or a switch must not reach back.
         self.finish(batch)?;

@@ -41,12 +41,18 @@ impl Sweep {
         let (mut all, mut most) = (0_u64, 0);
         for client in router.directory.roster().clients() {
             look(client, &policy, now);
-            client.out.age(now, &policy.marks, |event, lost| router.lost(client, event, lost));
+            let mut lost = Vec::new();
+            client.out.age(now, &policy.marks, |event, why| lost.push((event.head.id, why)));
+            if !lost.is_empty() {
+                router.lost(client, &lost, clock::now_ms());
+            }
             let depth = client.out.depth();
             all += depth.bytes as u64;
             most = most.max(depth.bytes);
             if depth.slow {
-                self.slow.insert(client.conn);
+                if self.slow.insert(client.conn) {
+                    tracing::warn!(event = "client.slow", conn = client.conn, callsign = %client.who().callsign, items = depth.items, bytes = depth.bytes, "client does not keep up: newer positions replace older ones in its queue");
+                }
             } else if self.slow.remove(&client.conn) {
                 tracing::info!(event = "client.recovered", conn = client.conn, callsign = %client.who().callsign, coalesced = depth.coalesced, dropped = depth.dropped_state, "client keeps up again");
             }

@@ -5,15 +5,15 @@
 //! (RULE-49). Under load a round that would be tiny waits up to `write_coalesce`. Nothing here blocks a sender.
 
 use std::{
+    cell::Cell,
     future::poll_fn,
     io::{self, IoSlice},
     pin::Pin,
     sync::{Arc, atomic::Ordering::Relaxed},
     task::Poll,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use bytes::Bytes;
 use smallvec::SmallVec;
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt},
@@ -33,7 +33,7 @@ use crate::{
 const ROUND_ITEMS: usize = 256;
 const ROUND_BYTES: usize = 256 * 1024;
 /// Slices per write call.
-const SLICES: usize = 64;
+const SLICES: usize = 128;
 /// Replay entries per round.
 const REPLAY_ITEMS: usize = 64;
 /// Less than this waits a moment when the last write was just now.
@@ -74,12 +74,12 @@ impl Writer {
     }
 
     async fn rounds(&mut self) -> io::Result<()> {
-        let mut items: Vec<Item> = Vec::new();
+        let mut items = spare();
         let mut replayed = 0;
         let mut shown = 0;
         let items_to =
             if self.router.policy().config.cot.replay_map_items { self.router.directory.items.end() } else { 0 };
-        let mut flushed: Option<Instant> = None;
+        let mut flushed = None;
         loop {
             let replay_to = self.client.out.replay_to();
             let replaying = replayed < replay_to && self.may_replay();
@@ -97,13 +97,14 @@ impl Writer {
                 if !waiting && self.client.out.is_closed() {
                     return Ok(());
                 }
-                items = Vec::new();
+                // An idle client keeps no list.
+                give_back(items);
                 self.client.out.wait().await;
                 self.coalesce(flushed).await;
+                items = spare();
                 continue;
             }
-            self.write(&items).await?;
-            flushed = Some(Instant::now());
+            flushed = Some(self.write(&items).await?);
             items.clear();
         }
     }
@@ -127,44 +128,54 @@ impl Writer {
     }
 
     /// Under load many senders wake this writer within a moment: a small pile waits for more (fanout.md 2.8).
-    async fn coalesce(&self, flushed: Option<Instant>) {
+    async fn coalesce(&self, flushed: Option<u32>) {
         let Some(last) = flushed else { return };
-        let pause = self.router.policy().config.stream.limits.write_coalesce;
-        let since = last.elapsed();
+        let pause = self.router.with_policy(|p| p.config.stream.limits.write_coalesce);
+        let since = Duration::from_millis(u64::from(clock::tick().wrapping_sub(last)));
         if since < pause && self.client.out.depth().bytes < TINY {
             tokio::time::sleep(pause - since).await;
         }
     }
 
-    async fn write(&mut self, items: &[Item]) -> io::Result<()> {
-        let mut out = Pieces::default();
-        let mut written = 0;
-        for item in items {
-            if self.proto {
-                match item.event.proto() {
-                    Some(frame) => out.add(frame, 0, frame.len()),
-                    None => {
-                        Reason::TooBig.count(1);
-                        self.router.why.too_big(&item.event, &self.client);
-                        continue;
-                    }
-                }
-            } else {
-                let (buf, start, end) = item.event.place();
-                out.add(buf, start, end);
-            }
-            written += 1;
-            self.proto |= item.switch;
+    /// Writes all of them; the tick at which that was done.
+    async fn write(&mut self, items: &[Item]) -> io::Result<u32> {
+        // Behind a switch the stream is protobuf (decision 104).
+        let xml_until = match self.proto {
+            true => 0,
+            false => items.iter().position(|i| i.switch).map_or(items.len(), |n| n + 1),
+        };
+        self.proto |= xml_until < items.len() || items.last().is_some_and(|i| i.switch);
+        let mut round = Round { items, xml_until, at: 0, offset: 0, total: 0 };
+        while round.left() {
+            self.accepted(&mut round).await?;
         }
-        let bytes = self.send(&out).await?;
+        self.to.flush().await?;
+        let total = round.total;
+        self.note(items, xml_until, total)
+    }
+
+    /// Figures, metrics and the trace of what was written.
+    fn note(&self, items: &[Item], xml_until: usize, bytes: usize) -> io::Result<u32> {
         let now = clock::tick();
+        let mut unsendable = 0;
+        for item in items[xml_until..].iter().filter(|i| i.event.proto().is_none()) {
+            unsendable += 1;
+            Reason::TooBig.count(1);
+            self.router.why.too_big(&item.event, &self.client);
+        }
         let figures = &self.client.figures;
+        let written = items.len() as u64 - unsendable;
         figures.tx_events.fetch_add(written, Relaxed);
         figures.tx_bytes.fetch_add(bytes as u64, Relaxed);
         figures.last_tx.store(now, Relaxed);
         if !self.client.internal() {
-            let sent = if self.proto { &meters().sent_proto } else { &meters().sent_xml };
-            sent.increment(written);
+            let as_xml = xml_until as u64;
+            if as_xml > 0 {
+                meters().sent_xml.increment(as_xml);
+            }
+            if written > as_xml {
+                meters().sent_proto.increment(written - as_xml);
+            }
             meters().bytes_out.increment(bytes as u64);
         }
         if let Some(oldest) = items.first() {
@@ -174,70 +185,116 @@ impl Writer {
         for item in items.iter().filter(|i| i.event.head.id != 0) {
             wrote.note(item.event.head.id, now);
         }
-        Ok(())
-    }
-
-    async fn send(&mut self, out: &Pieces<'_>) -> io::Result<usize> {
-        let (mut piece, mut offset, mut total) = (0, 0, 0);
-        while piece < out.list.len() {
-            let mut slices: SmallVec<[IoSlice<'_>; SLICES]> = SmallVec::new();
-            for (n, (buf, start, end)) in out.list[piece..].iter().take(SLICES).enumerate() {
-                let skip = if n == 0 { offset } else { 0 };
-                slices.push(IoSlice::new(buf.get(start + skip..*end).unwrap_or(&[])));
-            }
-            let mut accepted = self.accepted(&slices).await?;
-            if accepted == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            total += accepted;
-            while let Some((_, start, end)) = out.list.get(piece) {
-                let left = end - start - offset;
-                if accepted < left {
-                    offset += accepted;
-                    break;
-                }
-                accepted -= left;
-                (piece, offset) = (piece + 1, 0);
-            }
-        }
-        self.to.flush().await?;
-        Ok(total)
+        Ok(now)
     }
 
     /// One write call; while the socket takes nothing the client is marked blocked since then (RULE-48).
-    async fn accepted(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    async fn accepted(&mut self, round: &mut Round<'_>) -> io::Result<()> {
         let blocked = &self.client.figures.blocked_since;
         let to = &mut self.to;
-        poll_fn(|cx| match Pin::new(&mut *to).poll_write_vectored(cx, slices) {
-            Poll::Ready(done) => {
-                blocked.store(0, Relaxed);
-                Poll::Ready(done)
+        poll_fn(|cx| {
+            let slices = round.slices();
+            if slices.is_empty() {
+                round.at = round.items.len();
+                return Poll::Ready(Ok(()));
             }
-            Poll::Pending => {
-                let _ = blocked.compare_exchange(0, clock::tick(), Relaxed, Relaxed);
-                Poll::Pending
+            match Pin::new(&mut *to).poll_write_vectored(cx, &slices) {
+                Poll::Ready(Ok(0)) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(n)) => {
+                    if blocked.load(Relaxed) != 0 {
+                        blocked.store(0, Relaxed);
+                    }
+                    round.advance(n);
+                    Poll::Ready(Ok(()))
+                }
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    let _ = blocked.compare_exchange(0, clock::tick(), Relaxed, Relaxed);
+                    Poll::Pending
+                }
             }
         })
         .await
     }
 }
 
-/// What leaves in one round; neighbours in one buffer are one piece.
-#[derive(Default)]
-struct Pieces<'a> {
-    list: Vec<(&'a Bytes, usize, usize)>,
+/// Items on their way and how far they are written.
+struct Round<'a> {
+    items: &'a [Item],
+    /// Items before this one leave as XML, the others as protobuf.
+    xml_until: usize,
+    at: usize,
+    offset: usize,
+    total: usize,
 }
 
-impl<'a> Pieces<'a> {
-    fn add(&mut self, buf: &'a Bytes, start: usize, end: usize) {
-        if let Some((last, _, last_end)) = self.list.last_mut()
-            && *last_end == start
-            && last.as_ptr() == buf.as_ptr()
-            && last.len() == buf.len()
-        {
-            *last_end = end;
-            return;
+impl<'a> Round<'a> {
+    fn left(&self) -> bool {
+        self.at < self.items.len()
+    }
+
+    /// The form of an item: the buffer it lies in and where. An event without a protobuf form is nothing.
+    fn form(&self, n: usize) -> (&'a [u8], usize, usize) {
+        let event = &self.items[n].event;
+        if n < self.xml_until {
+            let (buf, start, end) = event.place();
+            (buf, start, end)
+        } else {
+            event.proto().map_or((&[], 0, 0), |frame| (frame, 0, frame.len()))
         }
-        self.list.push((buf, start, end));
+    }
+
+    /// What is left, neighbours in one buffer as one slice.
+    fn slices(&self) -> SmallVec<[IoSlice<'a>; SLICES]> {
+        let mut slices: SmallVec<[IoSlice<'a>; SLICES]> = SmallVec::new();
+        let (mut buf, mut from, mut to): (&'a [u8], usize, usize) = (&[], 0, 0);
+        for n in self.at..self.items.len() {
+            let (next, start, end) = self.form(n);
+            let start = if n == self.at { start + self.offset } else { start };
+            if start == to && next.as_ptr() == buf.as_ptr() && next.len() == buf.len() {
+                to = end;
+                continue;
+            }
+            if from < to {
+                slices.push(IoSlice::new(&buf[from..to]));
+                if slices.len() == SLICES {
+                    return slices;
+                }
+            }
+            (buf, from, to) = (next, start, end);
+        }
+        if from < to {
+            slices.push(IoSlice::new(&buf[from..to]));
+        }
+        slices
+    }
+
+    fn advance(&mut self, mut bytes: usize) {
+        self.total += bytes;
+        while self.left() {
+            let (_, start, end) = self.form(self.at);
+            let left = end - start - self.offset;
+            if bytes < left {
+                self.offset += bytes;
+                return;
+            }
+            bytes -= left;
+            (self.at, self.offset) = (self.at + 1, 0);
+        }
+    }
+}
+
+thread_local! {
+    /// One empty list per thread, so that a writer that wakes for a moment allocates nothing.
+    static SPARE: Cell<Vec<Item>> = const { Cell::new(Vec::new()) };
+}
+
+fn spare() -> Vec<Item> {
+    SPARE.take()
+}
+
+fn give_back(items: Vec<Item>) {
+    if items.is_empty() {
+        SPARE.set(items);
     }
 }

@@ -19,6 +19,8 @@ use super::proto;
 pub struct Head {
     /// Number in order of arrival, for `fts why`.
     pub id: u64,
+    /// The connection that never gets it (the one it came from); 0 = none.
+    pub conn: u64,
     /// When the server took it in, ms UTC.
     pub received: Millis,
     /// State events are replaced by newer ones of the same uid when a queue is over its mark.
@@ -101,6 +103,13 @@ impl Event {
     /// Fills the protobuf form from what is at hand, before somebody has to scan the text again for it.
     pub fn set_proto(&self, frame: Option<Bytes>) {
         let _ = self.proto.set(frame);
+    }
+
+    /// The same with a form that may be there.
+    pub fn set_proto_from(&self, frame: Option<&Bytes>) {
+        if let Some(frame) = frame {
+            self.set_proto(Some(frame.clone()));
+        }
     }
 
     /// True when the protobuf form is there already.

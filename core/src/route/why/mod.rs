@@ -15,7 +15,10 @@ use parking_lot::Mutex;
 
 pub use answer::{Query, WhyClient, WhyEvent, is_called};
 
-use super::{Address, Batch, Reason, Routed};
+use super::{
+    Address, Reason, Source,
+    turn::{Ready, Staged},
+};
 use crate::{
     directory::{Bits, Client, Found},
     observe::clock,
@@ -52,6 +55,8 @@ pub enum Outcome {
 /// One event.
 #[derive(Debug)]
 pub(super) struct Entry {
+    /// In order of arrival here.
+    number: u64,
     pub id: u64,
     pub uid: Arc<str>,
     pub kind: Box<str>,
@@ -76,8 +81,62 @@ pub struct Record {
 
 #[derive(Default)]
 struct Kept {
+    number: u64,
     ring: VecDeque<Arc<Entry>>,
     by_uid: HashMap<Arc<str>, VecDeque<Arc<Entry>>>,
+}
+
+impl Kept {
+    fn put(&mut self, entry: Arc<Entry>, events: usize, per_uid: usize) {
+        if self.ring.len() >= events {
+            self.ring.pop_front();
+        }
+        self.ring.push_back(entry.clone());
+        if per_uid == 0 {
+            return;
+        }
+        if let Some(few) = self.by_uid.get_mut(&entry.uid) {
+            if few.len() >= per_uid {
+                few.pop_front();
+            }
+            few.push_back(entry);
+            return;
+        }
+        if self.by_uid.len() >= events {
+            // Forget the half that has been silent longest.
+            let mut newest: Vec<_> = self.by_uid.values().filter_map(|few| few.back().map(|e| e.at)).collect();
+            newest.sort_unstable();
+            let middle = newest.get(newest.len() / 2).copied().unwrap_or(0);
+            self.by_uid.retain(|_, few| few.back().is_some_and(|e| e.at > middle));
+        }
+        self.by_uid.insert(entry.uid.clone(), VecDeque::from([entry]));
+    }
+}
+
+/// An entry of one event of this source: a broadcast until somebody says otherwise.
+fn entry(source: &Source<'_>, at: Millis, uid: Arc<str>, kind: Box<str>) -> Entry {
+    Entry {
+        number: 0,
+        id: 0,
+        uid,
+        kind,
+        from: source.client().cloned(),
+        source: source.name(),
+        at,
+        send: source.send_groups().into_owned(),
+        decision: Decision::Broadcast,
+        reach: None,
+        named: Vec::new(),
+        given: Vec::new(),
+        presence: 0,
+    }
+}
+
+fn routed(ready: &Ready, staged: &Staged) -> Entry {
+    let mut entry = entry(&ready.source(), ready.now, staged.cot.uid().as_ref().into(), staged.cot.kind().into());
+    entry.id = staged.head.id;
+    entry.presence = staged.presence;
+    entry
 }
 
 impl Record {
@@ -86,43 +145,52 @@ impl Record {
         Self { events, per_uid, kept: Mutex::default(), lost: Mutex::default() }
     }
 
-    pub(super) fn broadcast(&self, routed: &Routed, batch: &Batch<'_>, reach: &Arc<Bits>) {
-        self.note(batch, &routed.cot, |entry| {
-            entry.id = routed.event.head.id;
-            entry.presence = routed.event.presence();
+    pub(super) fn broadcast(&self, run: &[(&Ready, &Staged)], reach: &Arc<Bits>) {
+        if self.events == 0 {
+            return;
+        }
+        let entries = run.iter().filter(|(ready, _)| !ready.source().internal()).map(|(ready, staged)| {
+            let mut entry = routed(ready, staged);
             entry.reach = Some(reach.clone());
+            entry
         });
+        self.keep(entries);
     }
 
-    pub(super) fn directed(&self, routed: &Routed, batch: &Batch<'_>, address: &Address, given: &Found) {
-        self.note(batch, &routed.cot, |entry| {
-            entry.id = routed.event.head.id;
-            entry.decision = if address.consumed {
-                Decision::Consumed("addressed to the server".into())
-            } else {
-                Decision::Directed(address.said.clone())
-            };
-            entry.named = address.clients.iter().map(|c| c.conn).collect();
-            entry.given = given.iter().map(|c| c.conn).collect();
-        });
+    pub(super) fn directed(&self, staged: &Staged, ready: &Ready, address: &Address, given: &Found) {
+        if self.events == 0 || ready.source().internal() {
+            return;
+        }
+        let mut entry = routed(ready, staged);
+        entry.decision = if address.consumed {
+            Decision::Consumed("addressed to the server".into())
+        } else {
+            Decision::Directed(address.said.clone())
+        };
+        entry.named = address.clients.iter().map(|c| c.conn).collect();
+        entry.given = given.iter().map(|c| c.conn).collect();
+        self.keep([entry]);
     }
 
-    pub(super) fn dropped(&self, routed: &Routed, batch: &Batch<'_>, reason: Reason) {
-        self.note(batch, &routed.cot, |entry| {
-            entry.id = routed.event.head.id;
-            entry.decision = Decision::Refused(reason);
-        });
+    pub(super) fn dropped(&self, staged: &Staged, source: &Source<'_>, now: Millis, reason: Reason) {
+        if self.events == 0 {
+            return;
+        }
+        let mut entry = entry(source, now, staged.cot.uid().as_ref().into(), staged.cot.kind().into());
+        entry.id = staged.head.id;
+        entry.decision = Decision::Refused(reason);
+        self.keep([entry]);
     }
 
-    pub(super) fn refused(&self, batch: &Batch<'_>, text: &[u8], spans: &Spans, reason: Reason) {
+    pub(super) fn refused(&self, source: &Source<'_>, now: Millis, text: &[u8], spans: &Spans, reason: Reason) {
         if self.events == 0 {
             return;
         }
         let attr = |a: Attr| String::from_utf8_lossy(spans.attrs[a as usize].of(text)).into_owned();
-        let mut entry =
-            self.entry(batch, fts_plugin_api::cot::unescape(&attr(Attr::Uid)).into(), attr(Attr::Type).into());
+        let uid = fts_plugin_api::cot::unescape(&attr(Attr::Uid)).into();
+        let mut entry = entry(source, now, uid, attr(Attr::Type).into());
         entry.decision = Decision::Refused(reason);
-        self.keep(entry);
+        self.keep([entry]);
     }
 
     /// An event the server made for one client or a control type it kept.
@@ -130,7 +198,8 @@ impl Record {
         if self.events == 0 {
             return;
         }
-        self.keep(Entry {
+        self.keep([Entry {
+            number: 0,
             id: event.head.id,
             uid: cot.uid().as_ref().into(),
             kind: cot.kind().into(),
@@ -143,7 +212,7 @@ impl Record {
             named: Vec::new(),
             given: given.iter().map(|c| c.conn).collect(),
             presence: 0,
-        });
+        }]);
     }
 
     /// A control type of a client that the server kept.
@@ -151,7 +220,8 @@ impl Record {
         if self.events == 0 {
             return;
         }
-        self.keep(Entry {
+        self.keep([Entry {
+            number: 0,
             id: 0,
             uid: cot.uid().as_ref().into(),
             kind: cot.kind().into(),
@@ -164,89 +234,46 @@ impl Record {
             named: Vec::new(),
             given: Vec::new(),
             presence: 0,
-        });
+        }]);
     }
 
-    pub(super) fn lost(&self, event: &Event, client: &Client, lost: Lost) {
-        let outcome = match lost {
+    pub(super) fn lost(&self, events: &[(u64, Lost)], client: &Client, now: Millis) {
+        let outcome = |why: Lost| match why {
             Lost::Conflated => Outcome::Conflated,
             Lost::Overflow => Outcome::Queue,
         };
-        self.outcome(event, client, outcome);
+        self.outcomes(events.iter().map(|(id, why)| (*id, outcome(*why))), client, now);
     }
 
     pub(super) fn held(&self, event: &Event, client: &Client, reason: Reason) {
-        self.outcome(event, client, Outcome::Held(reason));
+        self.outcomes([(event.head.id, Outcome::Held(reason))], client, clock::now_ms());
     }
 
     /// The event has no form this client could be sent.
     pub fn too_big(&self, event: &Event, client: &Client) {
-        self.outcome(event, client, Outcome::TooBig);
+        self.outcomes([(event.head.id, Outcome::TooBig)], client, clock::now_ms());
     }
 
-    fn outcome(&self, event: &Event, client: &Client, outcome: Outcome) {
+    fn outcomes(&self, events: impl IntoIterator<Item = (u64, Outcome)>, client: &Client, now: Millis) {
         if self.events == 0 {
             return;
         }
         let mut lost = self.lost.lock();
-        if lost.len() >= self.events * 4 {
-            lost.pop_front();
-        }
-        lost.push_back((event.head.id, client.conn, outcome, clock::now_ms()));
-    }
-
-    fn note(&self, batch: &Batch<'_>, cot: &Cot, fill: impl FnOnce(&mut Entry)) {
-        if self.events == 0 || batch.source.client().is_some_and(|c| c.internal()) {
-            return;
-        }
-        let mut entry = self.entry(batch, cot.uid().as_ref().into(), cot.kind().into());
-        fill(&mut entry);
-        self.keep(entry);
-    }
-
-    fn entry(&self, batch: &Batch<'_>, uid: Arc<str>, kind: Box<str>) -> Entry {
-        Entry {
-            id: 0,
-            uid,
-            kind,
-            from: batch.source.client().cloned(),
-            source: batch.source.name(),
-            at: batch.now,
-            send: batch.source.send_groups().into_owned(),
-            decision: Decision::Broadcast,
-            reach: None,
-            named: Vec::new(),
-            given: Vec::new(),
-            presence: 0,
-        }
-    }
-
-    fn keep(&self, entry: Entry) {
-        let entry = Arc::new(entry);
-        let mut guard = self.kept.lock();
-        let kept = &mut *guard;
-        if kept.ring.len() >= self.events {
-            kept.ring.pop_front();
-        }
-        kept.ring.push_back(entry.clone());
-        if self.per_uid == 0 {
-            return;
-        }
-        if let Some(few) = kept.by_uid.get_mut(&entry.uid) {
-            if few.len() >= self.per_uid {
-                few.pop_front();
+        for (id, outcome) in events {
+            if lost.len() >= self.events * 4 {
+                lost.pop_front();
             }
-            few.push_back(entry);
-            return;
+            lost.push_back((id, client.conn, outcome, now));
         }
-        if kept.by_uid.len() >= self.events {
-            // Forget the half that has been silent longest.
-            let mut newest: Vec<_> = kept.by_uid.values().filter_map(|few| few.back().map(|e| e.at)).collect();
-            newest.sort_unstable();
-            let middle = newest.get(newest.len() / 2).copied().unwrap_or(0);
-            kept.by_uid.retain(|_, few| few.back().is_some_and(|e| e.at > middle));
+    }
+
+    fn keep(&self, entries: impl IntoIterator<Item = Entry>) {
+        let mut kept = self.kept.lock();
+        for mut entry in entries {
+            kept.number += 1;
+            entry.number = kept.number;
+            kept.put(Arc::new(entry), self.events, self.per_uid);
         }
-        kept.by_uid.insert(entry.uid.clone(), VecDeque::from([entry]));
     }
 
     /// Entries that fit, oldest first, each once.
@@ -255,8 +282,8 @@ impl Record {
         let mut found: Vec<_> =
             kept.ring.iter().chain(kept.by_uid.values().flatten()).filter(|e| wanted(e)).cloned().collect();
         drop(kept);
-        found.sort_by_key(|e| (e.at, Arc::as_ptr(e) as usize));
-        found.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        found.sort_by_key(|e| e.number);
+        found.dedup_by_key(|e| e.number);
         found
     }
 

@@ -1,0 +1,171 @@
+//! [`Turn`]: what several readers took in is delivered together.
+//!
+//! A reader stages its batch and goes on, but for a full turn; the turn's task runs when the readers that are ready have had theirs, and
+//! delivers everything staged in the order of arrival: each receiver's queue is locked once per run instead of once per
+//! event, and a run leaves as one slice of one buffer. Who cannot wait for the task (shutdown, tests, too much staged)
+//! calls [`Router::drain`] itself; one turn is delivered at a time, so order is kept. Nothing here waits for a receiver.
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Instant,
+};
+
+use bytes::Bytes;
+use fts_plugin_api::cot::{Cot, Millis, Repairs, Spans};
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{Batch, Policy, Router, Source, source::Owned};
+use crate::wire::Head;
+
+/// One admitted event before its buffer is frozen.
+pub(super) struct Draft {
+    pub spans: Spans,
+    pub text: Range<usize>,
+    pub form: Range<usize>,
+    pub repairs: Repairs,
+    /// The frame it came as when nothing was changed.
+    pub frame: Option<Bytes>,
+}
+
+/// One event that waits for its turn.
+#[derive(Debug)]
+pub(super) struct Staged {
+    pub head: Head,
+    /// Its place in the presence order; 0 = not in presence.
+    pub presence: u64,
+    /// What it says, `<marti>` included.
+    pub cot: Cot,
+    /// What XML clients get.
+    pub form: Bytes,
+    /// What protobuf clients get, when it came as that and nothing was changed.
+    pub frame: Option<Bytes>,
+}
+
+/// The events of one batch with what is common to them.
+pub(super) struct Ready {
+    pub source: Owned,
+    pub policy: Arc<Policy>,
+    pub now: Millis,
+    pub tick: u32,
+    pub began: Instant,
+    pub events: SmallVec<[Staged; 1]>,
+}
+
+impl Ready {
+    pub fn source(&self) -> Source<'_> {
+        self.source.lend()
+    }
+}
+
+/// What the session must do after a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// This batch bound the connection (RULE-35): welcome chat, limits, replay at identify.
+    pub bound: bool,
+    /// The uid is live elsewhere and the policy refuses this connection.
+    pub rejected: bool,
+}
+
+/// See the file's head.
+#[derive(Default)]
+pub struct Turn {
+    staged: Mutex<Waiting>,
+    delivering: Mutex<()>,
+    wake: Notify,
+    /// Events staged.
+    waiting: AtomicUsize,
+    /// The task runs; without it everything is delivered at once.
+    runs: AtomicBool,
+}
+
+#[derive(Default)]
+struct Waiting {
+    ready: Vec<Ready>,
+    bytes: usize,
+}
+
+/// A turn with this many events is full: whoever reads next waits until it is delivered. A writer takes as many per
+/// round, so that more comes in only as fast as it goes out, and TCP holds the senders back.
+const FULL: usize = 256;
+/// More than this does not wait for the task: queues shed what is too much, this list does not.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
+
+impl Batch<'_> {
+    /// Takes everything admitted so far over; the batch is empty afterwards and can go on.
+    pub fn finish(&mut self) -> Done {
+        let mut done = Done::default();
+        if self.drafts.is_empty() {
+            return done;
+        }
+        let buf = self.freeze();
+        let drafts = std::mem::take(&mut self.drafts);
+        let events: SmallVec<_> = drafts.into_iter().filter_map(|d| self.staged(&buf, d, &mut done)).collect();
+        if !events.is_empty() {
+            let (policy, source) = (self.policy.clone(), self.source.own());
+            let ready = Ready { source, policy, now: self.now, tick: self.tick, began: self.began, events };
+            self.router.stage(ready, buf.len());
+        }
+        done
+    }
+}
+
+impl Router {
+    fn stage(&self, ready: Ready, bytes: usize) {
+        let turn = &self.turn;
+        turn.waiting.fetch_add(ready.events.len(), Relaxed);
+        let (first, much) = {
+            let mut staged = turn.staged.lock();
+            staged.ready.push(ready);
+            staged.bytes += bytes;
+            (staged.ready.len() == 1, staged.bytes > MOST_BYTES)
+        };
+        if much || !turn.runs.load(Relaxed) {
+            self.drain();
+        } else if first {
+            turn.wake.notify_one();
+        }
+    }
+
+    /// Returns when there is room in the turn.
+    pub async fn room(&self) {
+        while self.turn.waiting.load(Relaxed) >= FULL {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Delivers everything staged, in the order of arrival.
+    pub fn drain(&self) {
+        let _one = self.turn.delivering.lock();
+        loop {
+            let staged = std::mem::take(&mut *self.turn.staged.lock());
+            self.turn.waiting.store(0, Relaxed);
+            if staged.ready.is_empty() {
+                return;
+            }
+            self.deliver(&staged.ready);
+        }
+    }
+
+    /// The turn's task.
+    pub async fn turns(self: Arc<Self>, stop: CancellationToken) {
+        self.turn.runs.store(true, Relaxed);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.turn.wake.notified() => {}
+                () = stop.cancelled() => break,
+            }
+            // Behind the readers that are ready already: their events come along.
+            tokio::task::yield_now().await;
+            self.drain();
+        }
+        self.turn.runs.store(false, Relaxed);
+        self.drain();
+    }
+}
