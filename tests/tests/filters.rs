@@ -229,7 +229,6 @@ fn broadcast_map_items_can_be_refused() {
 }
 
 #[test]
-#[ignore = "admit asks for <marti>, not for a destination: real clients send an empty <dest/> for a broadcast"]
 fn broadcast_map_items_with_an_empty_destination_are_refused_too() {
     let server = Server::build().set("cot.disable_broadcast_map_items", "true").start();
     let [mut alice, mut bob] = two(&server);

@@ -267,7 +267,6 @@ fn rule_36_with_require_identification_only_positions_pass_before_it() {
 }
 
 #[test]
-#[ignore = "admit looks at the connection, which is bound only when the read is finished"]
 fn rule_36_what_follows_the_first_position_in_one_read_passes() {
     let server = Server::build().set("cot.require_identification", "true").set("canary.interval", "\"0s\"").start();
     let mut bob = Client::join(&server, "B", "BOB");

@@ -237,7 +237,6 @@ fn events_of_the_server_and_failed_chats_are_known() {
 }
 
 #[test]
-#[ignore = "events of one millisecond are sorted by their address in memory"]
 fn events_of_one_read_are_listed_in_order() {
     let server = Server::start();
     let [mut alice, mut bob] = two(&server);

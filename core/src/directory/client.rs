@@ -121,8 +121,6 @@ pub struct Client {
     pub connected: Millis,
     pub out: Outbound,
     pub figures: Figures,
-    /// Written forms of the last events, for `fts why`.
-    pub wrote: Mutex<Wrote>,
     pub proto: AtomicBool,
     pub incognito: AtomicBool,
     pub has_filter: AtomicBool,
@@ -131,33 +129,6 @@ pub struct Client {
     who: RwLock<Box<Who>>,
     leaving: Mutex<Option<Leave>>,
     leave: Notify,
-}
-
-/// The last events that went out, newest overwrites oldest: (low half of the event's number, ms since process begin).
-#[derive(Debug, Default)]
-pub struct Wrote {
-    ring: Vec<(u32, u32)>,
-    next: usize,
-}
-
-/// How many written events a client remembers.
-const WROTE: usize = 128;
-
-impl Wrote {
-    /// Notes one.
-    pub fn note(&mut self, id: u64, at: u32) {
-        if self.ring.len() < WROTE {
-            self.ring.push((id as u32, at));
-        } else {
-            self.ring[self.next % WROTE] = (id as u32, at);
-            self.next = (self.next + 1) % WROTE;
-        }
-    }
-
-    /// When this event was written, if it is still remembered.
-    pub fn find(&self, id: u64) -> Option<u32> {
-        self.ring.iter().find(|(i, _)| *i == id as u32).map(|(_, at)| *at)
-    }
 }
 
 /// What a new connection brings along.
@@ -184,7 +155,6 @@ impl Client {
             connected: arrival.connected,
             out: Outbound::default(),
             figures: Figures::default(),
-            wrote: Mutex::default(),
             proto: AtomicBool::new(false),
             incognito: AtomicBool::new(false),
             has_filter: AtomicBool::new(false),

@@ -24,7 +24,7 @@ use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 
 pub use bits::Bits;
-pub use client::{Arrival, Client, Contact, Figures, Leave, Who, Wrote};
+pub use client::{Arrival, Client, Contact, Figures, Leave, Who};
 pub use filter::{GeoFilter, Place, inside};
 pub use groups::{ANON, CANARY, GroupNames, Groups};
 pub use identify::Identified;

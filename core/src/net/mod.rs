@@ -21,7 +21,7 @@ pub use bind::{BindError, bind, bind_output, bind_udp, own_address};
 pub use gate::{Gate, Seat};
 pub use handshake::Handshakes;
 pub use sniff::{WrongProtocol, sniff};
-pub use stream::{ReadHalf, Stream, WriteHalf};
+pub use stream::{Lendable, ReadHalf, Stream, WriteHalf};
 
 /// What a verified client certificate says.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,9 +1,13 @@
 //! [`Stream`]: plain TCP or TLS, and its two halves with owners of their own. Plain halves share no lock.
 use std::{
     io::{self, IoSlice},
+    net::Shutdown,
     pin::Pin,
-    task::{Context, Poll},
+    sync::Arc,
+    task::{Context, Poll, ready},
 };
+
+use socket2::SockRef;
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -27,10 +31,13 @@ pub enum ReadHalf {
     Tls(tokio::io::ReadHalf<TlsStream<TcpStream>>),
 }
 
+/// The writing side of a plain stream, which its owner may lend while it has nothing to write.
+pub type Lendable = Arc<tcp::OwnedWriteHalf>;
+
 /// Writing side.
 pub enum WriteHalf {
     /// Plain TCP.
-    Plain(tcp::OwnedWriteHalf),
+    Plain(Lendable),
     /// TLS.
     Tls(tokio::io::WriteHalf<TlsStream<TcpStream>>),
 }
@@ -41,7 +48,7 @@ impl Stream {
         match self {
             Stream::Plain(stream) => {
                 let (from, to) = stream.into_split();
-                (ReadHalf::Plain(from), WriteHalf::Plain(to))
+                (ReadHalf::Plain(from), WriteHalf::Plain(Arc::new(to)))
             }
             Stream::Tls(stream) => {
                 let (from, to) = tokio::io::split(*stream);
@@ -51,24 +58,28 @@ impl Stream {
     }
 }
 
-macro_rules! each {
-    ($half:ident, $self:ident, $inner:ident => $do:expr) => {
-        match $self.get_mut() {
-            $half::Plain($inner) => $do,
-            $half::Tls($inner) => $do,
-        }
-    };
-}
-
 impl AsyncRead for ReadHalf {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        each!(ReadHalf, self, half => Pin::new(half).poll_read(cx, buf))
+        match self.get_mut() {
+            ReadHalf::Plain(half) => Pin::new(half).poll_read(cx, buf),
+            ReadHalf::Tls(half) => Pin::new(half).poll_read(cx, buf),
+        }
+    }
+}
+
+impl WriteHalf {
+    /// The socket, to be lent; TLS has a state of its own and is not.
+    pub fn lendable(&self) -> Option<&Lendable> {
+        match self {
+            WriteHalf::Plain(half) => Some(half),
+            WriteHalf::Tls(_) => None,
+        }
     }
 }
 
 impl AsyncWrite for WriteHalf {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        each!(WriteHalf, self, half => Pin::new(half).poll_write(cx, buf))
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
@@ -76,7 +87,16 @@ impl AsyncWrite for WriteHalf {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        each!(WriteHalf, self, half => Pin::new(half).poll_write_vectored(cx, bufs))
+        match self.get_mut() {
+            WriteHalf::Plain(half) => loop {
+                ready!(half.as_ref().as_ref().poll_write_ready(cx))?;
+                match half.try_write_vectored(bufs) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    done => return Poll::Ready(done),
+                }
+            },
+            WriteHalf::Tls(half) => Pin::new(half).poll_write_vectored(cx, bufs),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -84,10 +104,16 @@ impl AsyncWrite for WriteHalf {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(WriteHalf, self, half => Pin::new(half).poll_flush(cx))
+        match self.get_mut() {
+            WriteHalf::Plain(_) => Poll::Ready(Ok(())),
+            WriteHalf::Tls(half) => Pin::new(half).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(WriteHalf, self, half => Pin::new(half).poll_shutdown(cx))
+        match self.get_mut() {
+            WriteHalf::Plain(half) => Poll::Ready(SockRef::from(half.as_ref().as_ref()).shutdown(Shutdown::Write)),
+            WriteHalf::Tls(half) => Pin::new(half).poll_shutdown(cx),
+        }
     }
 }

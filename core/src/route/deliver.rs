@@ -20,7 +20,7 @@ use super::{
 use crate::{
     directory::{Bits, Client, Leave},
     observe::meters::meters,
-    session::outbound::Lost,
+    session::{outbound::Lost, prompt::Prompt},
     wire::{Event, proto},
 };
 
@@ -37,20 +37,20 @@ struct Run<'a> {
 
 impl Router {
     /// Delivers a turn.
-    pub(super) fn deliver(&self, turn: &[Ready]) {
+    pub(super) fn deliver(&self, turn: &[Ready], prompt: &mut Option<Prompt>) {
         let mut run = Run::default();
         for ready in turn {
             let source = ready.source();
             for staged in &ready.events {
                 let address = self.address(&staged.cot, &source);
                 if !address.broadcast {
-                    self.deliver_run(&mut run);
-                    self.deliver_addressed(ready, staged, &address);
+                    self.deliver_run(&mut run, prompt);
+                    self.deliver_addressed(ready, staged, &address, prompt);
                     continue;
                 }
                 let send = source.send_groups();
                 if run.bytes >= RUN_BYTES || (!run.events.is_empty() && run.send != *send) {
-                    self.deliver_run(&mut run);
+                    self.deliver_run(&mut run, prompt);
                 }
                 if run.events.is_empty() {
                     run.send = send.into_owned();
@@ -59,13 +59,13 @@ impl Router {
                 run.events.push((ready, staged));
             }
         }
-        self.deliver_run(&mut run);
+        self.deliver_run(&mut run, prompt);
         for ready in turn {
             meters().route_seconds.record(ready.began.elapsed().as_secs_f64());
         }
     }
 
-    fn deliver_run(&self, run: &mut Run<'_>) {
+    fn deliver_run(&self, run: &mut Run<'_>, prompt: &mut Option<Prompt>) {
         let Some((newest, _)) = run.events.last() else { return };
         let roster = self.directory.roster();
         let slots = roster.reach(&run.send);
@@ -84,7 +84,7 @@ impl Router {
             } else {
                 Cow::Borrowed(events.as_slice())
             };
-            delivered += self.queue(client, &wanted, newest);
+            delivered += self.queue(client, &wanted, newest, prompt);
         }
         let own = run.events.iter().filter(|(r, _)| r.source().internal()).count();
         let counted = (run.events.len() - own) as u64;
@@ -101,9 +101,11 @@ impl Router {
         run.bytes = 0;
     }
 
-    /// Per-receiver filters of broadcasts; what they hold back is counted. The sender's own events count for nothing.
+    /// Per-receiver filters of broadcasts; what they hold back is counted. The sender's own events and what the
+    /// replay brings count for nothing.
     fn wants(&self, client: &Client, event: &Event, staged: &Staged, ready: &Ready) -> bool {
-        if staged.head.conn == client.conn {
+        let replayed = || (1..=client.out.replay_to()).contains(&staged.presence);
+        if staged.head.conn == client.conn || replayed() {
             return false;
         }
         let every = ready.policy.config.cot.rate.per_uid_delivery;
@@ -120,7 +122,7 @@ impl Router {
         false
     }
 
-    fn deliver_addressed(&self, ready: &Ready, staged: &Staged, address: &Address) {
+    fn deliver_addressed(&self, ready: &Ready, staged: &Staged, address: &Address, prompt: &mut Option<Prompt>) {
         let source = ready.source();
         let roster = self.directory.roster();
         let clients = audience::audience(address, &source, &roster);
@@ -141,7 +143,7 @@ impl Router {
             encode(&event[0], staged);
         }
         for client in &clients {
-            let n = self.queue(client, &event, ready);
+            let n = self.queue(client, &event, ready, prompt);
             self.totals.delivered.fetch_add(n, Relaxed);
         }
         if clients.is_empty() && !address.mission && !address.consumed && !address.own {
@@ -154,7 +156,7 @@ impl Router {
     }
 
     /// Queues events for one client and deals with what its queue says.
-    fn queue(&self, client: &Arc<Client>, events: &[Arc<Event>], ready: &Ready) -> u64 {
+    fn queue(&self, client: &Arc<Client>, events: &[Arc<Event>], ready: &Ready, prompt: &mut Option<Prompt>) -> u64 {
         if events.is_empty() {
             return 0;
         }
@@ -163,8 +165,15 @@ impl Router {
         let blocked = client.figures.blocked_since.load(Relaxed) != 0;
         let marks = if blocked { &ready.policy.marks } else { &ready.policy.patient };
         let mut lost: SmallVec<[(u64, Lost); 8]> = SmallVec::new();
-        let pushed =
-            client.out.push(events, client.conn, ready.tick, marks, |event, why| lost.push((event.head.id, why)));
+        let at_once = prompt.as_ref().is_some_and(|p| p.wants(client, ready.tick, ready.policy.coalesce_ms));
+        let pushed = client
+            .out
+            .push(events, client.conn, ready.tick, marks, at_once, |event, why| lost.push((event.head.id, why)));
+        if pushed.prompt
+            && let Some(prompt) = prompt
+        {
+            prompt.add(client);
+        }
         if !lost.is_empty() {
             self.lost(client, &lost, ready.now);
         }

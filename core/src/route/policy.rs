@@ -15,6 +15,8 @@ pub struct Policy {
     pub marks: Marks,
     /// The same for clients whose sockets take what is written: four times the soft marks.
     pub patient: Marks,
+    /// `stream.limits.write_coalesce` in ms: who was written to less than this ago gathers more first.
+    pub coalesce_ms: u32,
 }
 
 impl Policy {
@@ -28,8 +30,9 @@ impl Policy {
             state_age: limits.queue_state_age,
             reliable_bytes: limits.queue_reliable_bytes,
         };
+        let coalesce_ms = u32::try_from(limits.write_coalesce.as_millis()).unwrap_or(u32::MAX);
         let flow_tag = format!("{}{}", config.cot.flow_tag_prefix, config.server.node_id);
-        Self { config, flow_tag, marks, patient: patient(&marks) }
+        Self { config, flow_tag, marks, patient: patient(&marks), coalesce_ms }
     }
 
     /// The same with a tighter soft mark: all queues together are over the memory budget.

@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{Batch, Policy, Router, Source, source::Owned};
-use crate::wire::Head;
+use crate::{session::prompt::Prompt, wire::Head};
 
 /// One admitted event before its buffer is frozen.
 pub(super) struct Draft {
@@ -141,6 +141,10 @@ impl Router {
 
     /// Delivers everything staged, in the order of arrival.
     pub fn drain(&self) {
+        self.deliver_staged(&mut None);
+    }
+
+    fn deliver_staged(&self, prompt: &mut Option<Prompt>) {
         let _one = self.turn.delivering.lock();
         loop {
             let staged = std::mem::take(&mut *self.turn.staged.lock());
@@ -148,13 +152,14 @@ impl Router {
             if staged.ready.is_empty() {
                 return;
             }
-            self.deliver(&staged.ready);
+            self.deliver(&staged.ready, prompt);
         }
     }
 
     /// The turn's task.
     pub async fn turns(self: Arc<Self>, stop: CancellationToken) {
         self.turn.runs.store(true, Relaxed);
+        let mut prompt = Some(Prompt::default());
         loop {
             tokio::select! {
                 biased;
@@ -163,7 +168,10 @@ impl Router {
             }
             // Behind the readers that are ready already: their events come along.
             tokio::task::yield_now().await;
-            self.drain();
+            self.deliver_staged(&mut prompt);
+            if let Some(prompt) = &mut prompt {
+                prompt.write(&self);
+            }
         }
         self.turn.runs.store(false, Relaxed);
         self.drain();

@@ -66,5 +66,5 @@ fn note(client: &Client, id: u64, bytes: usize) {
     figures.last_tx.store(now, Relaxed);
     meters().sent_xml.increment(1);
     meters().bytes_out.increment(bytes as u64);
-    client.wrote.lock().note(id, now);
+    client.out.note([id], now);
 }

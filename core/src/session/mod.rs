@@ -10,9 +10,12 @@ pub mod datagram;
 pub mod mesh;
 pub mod notices;
 pub mod outbound;
+pub mod prompt;
 mod reader;
+mod round;
 pub mod sweep;
 mod writer;
+mod wrote;
 
 use std::{
     collections::HashMap,

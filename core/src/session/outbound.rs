@@ -16,7 +16,8 @@ use fts_plugin_api::cot::Class;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::wire::Event;
+use super::{round::Round, wrote::Wrote};
+use crate::{net::Lendable, wire::Event};
 
 /// The marks of `[stream.limits]`, shared by all queues and exchanged at reload.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +52,28 @@ pub struct Pushed {
     pub slow: bool,
     /// More reliable bytes than the limit: the caller closes the connection.
     pub overflow: bool,
+    /// The writer sleeps and has lent its socket: the caller writes (see `prompt`). Only when it said that it would.
+    pub prompt: bool,
+}
+
+/// The socket of a writer that has nothing to do.
+#[derive(Clone, Debug)]
+pub struct Lent {
+    /// Where to write.
+    pub socket: Lendable,
+    /// In which form.
+    pub proto: bool,
+}
+
+/// What became of what was lent.
+#[derive(Debug)]
+pub enum Reclaimed {
+    /// Somebody is writing at this moment; the writer is woken when that is done.
+    Busy,
+    /// The socket is the writer's alone.
+    Free,
+    /// The same, and this round was begun and must be finished first.
+    Left(Box<Round>),
 }
 
 /// An event that left the queue without being written.
@@ -97,6 +120,13 @@ struct Queue {
     age_again: u32,
     /// The writer waits for a wake-up.
     idle: bool,
+    /// Its socket meanwhile.
+    lent: Option<Lent>,
+    /// Somebody writes to it, and whether the writer asked for it meanwhile.
+    borrowed: bool,
+    wanted: bool,
+    left: Option<Box<Round>>,
+    wrote: Wrote,
     closed: bool,
     coalesced: u64,
     dropped_state: u64,
@@ -117,6 +147,7 @@ impl Outbound {
         own: u64,
         at: u32,
         marks: &Marks,
+        prompt: bool,
         mut lost: impl FnMut(&Event, Lost),
     ) -> Pushed {
         let mut done = Pushed::default();
@@ -148,12 +179,75 @@ impl Outbound {
                 queue.shed(at, marks, &mut lost);
                 done.overflow = queue.bytes - queue.state_bytes > marks.reliable_bytes;
             }
-            std::mem::replace(&mut queue.idle, false)
+            let slept = done.queued > 0 && std::mem::replace(&mut queue.idle, false);
+            done.prompt = slept && prompt && queue.lent.is_some();
+            slept && !done.prompt
         };
         if wake {
             self.wake.notify_one();
         }
         done
+    }
+
+    /// The writer sleeps from here on and lends its socket, unless something came meanwhile.
+    pub fn lend(&self, lent: Option<Lent>) {
+        let mut queue = self.queue.lock();
+        if queue.idle {
+            queue.lent = lent;
+        }
+    }
+
+    /// The writer is awake and wants its socket back.
+    pub fn reclaim(&self) -> Reclaimed {
+        let mut queue = self.queue.lock();
+        if queue.borrowed {
+            queue.wanted = true;
+            return Reclaimed::Busy;
+        }
+        queue.lent = None;
+        queue.left.take().map_or(Reclaimed::Free, Reclaimed::Left)
+    }
+
+    /// Takes what waits together with the lent socket, for a write at once. None = the writer has it again, or there is
+    /// something only the writer can deal with; then it is woken.
+    pub fn borrow(&self, round: &mut Round, max_items: usize, max_bytes: usize) -> Option<Lent> {
+        let mut queue = self.queue.lock();
+        let lent = queue.lent.take()?;
+        if queue.closed || !queue.control.is_empty() {
+            drop(queue);
+            self.wake.notify_one();
+            return None;
+        }
+        queue.borrowed = true;
+        queue.take(&mut round.items, max_items, max_bytes);
+        Some(lent)
+    }
+
+    /// Gives a borrowed socket back; `left` is a round that could not be finished.
+    pub fn give_back(&self, lent: Lent, left: Option<Box<Round>>) {
+        let mut queue = self.queue.lock();
+        queue.borrowed = false;
+        let wanted = std::mem::replace(&mut queue.wanted, false);
+        let more = left.is_some() || !queue.items.is_empty() || !queue.control.is_empty() || queue.closed;
+        queue.left = left;
+        if wanted || more {
+            drop(queue);
+            self.wake.notify_one();
+        } else {
+            queue.idle = true;
+            queue.lent = Some(lent);
+        }
+    }
+
+    /// These events were written.
+    pub fn note(&self, ids: impl IntoIterator<Item = u64>, at: u32) {
+        let mut queue = self.queue.lock();
+        ids.into_iter().for_each(|id| queue.wrote.note(id, at));
+    }
+
+    /// When this event was written, if it is still remembered.
+    pub fn wrote(&self, id: u64) -> Option<u32> {
+        self.queue.lock().wrote.find(id)
     }
 
     /// Runs `subscribe` while no push gets in, then leaves out live what the replay up to the returned place brings.
@@ -190,22 +284,7 @@ impl Outbound {
             queue.idle = true;
             return false;
         }
-        out.extend(queue.control.drain(..));
-        let mut bytes = 0;
-        while out.len() < max_items && bytes < max_bytes {
-            let Some(item) = queue.items.pop_front() else { break };
-            queue.first += 1;
-            bytes += item.event.len();
-            queue.forget(&item.event);
-            out.push(item);
-        }
-        if queue.items.is_empty() {
-            queue.index = None;
-            // A queue that once held a storm gives its memory back.
-            if queue.items.capacity() > 64 {
-                queue.items = VecDeque::new();
-            }
-        }
+        queue.take(out, max_items, max_bytes);
         true
     }
 
@@ -223,6 +302,8 @@ impl Outbound {
     pub fn close(&self) -> usize {
         let mut queue = self.queue.lock();
         queue.closed = true;
+        // The socket ends with the writer, not with who remembers this client.
+        queue.lent = None;
         let left = queue.items.len();
         drop(queue);
         self.wake.notify_one();
@@ -232,7 +313,7 @@ impl Outbound {
     /// Throws everything away and closes with this as the last word (the `TEST` probe).
     pub fn last_word(&self, event: Arc<Event>, at: u32) {
         let mut queue = self.queue.lock();
-        *queue = Queue { closed: true, ..Queue::default() };
+        *queue = Queue { closed: true, borrowed: queue.borrowed, ..Queue::default() };
         queue.control.push_back(Item { event, at, switch: false });
         drop(queue);
         self.wake.notify_one();
@@ -296,6 +377,25 @@ impl Hasher for AsIs {
 }
 
 impl Queue {
+    fn take(&mut self, out: &mut Vec<Item>, max_items: usize, max_bytes: usize) {
+        out.extend(self.control.drain(..));
+        let mut bytes = 0;
+        while out.len() < max_items && bytes < max_bytes {
+            let Some(item) = self.items.pop_front() else { break };
+            self.first += 1;
+            bytes += item.event.len();
+            self.forget(&item.event);
+            out.push(item);
+        }
+        if self.items.is_empty() {
+            self.index = None;
+            // A queue that once held a storm gives its memory back.
+            if self.items.capacity() > 64 {
+                self.items = VecDeque::new();
+            }
+        }
+    }
+
     fn append(&mut self, event: Arc<Event>, at: u32) {
         self.bytes += event.len();
         if event.head.class == Class::State {

@@ -245,6 +245,7 @@ impl Reader {
         }
         // What came before goes out before: a filter or a switch must not reach back.
         self.finish(batch)?;
+        self.router.drain();
         let cot = Cot::from_parts(Bytes::copy_from_slice(text), spans.clone());
         if control::handle(&self.router, &self.client, &cot, &mut self.state.pongs, batch.now()) == After::Protobuf {
             self.cutter.switch_to_proto();

@@ -128,7 +128,7 @@ impl Record {
         } else if let Some((outcome, at)) = self.outcome_of(entry.id, client.conn) {
             answer.at_ms = Some(at);
             (answer.rule, answer.detail) = lost(outcome);
-        } else if let Some(tick) = client.wrote.lock().find(entry.id) {
+        } else if let Some(tick) = client.out.wrote(entry.id) {
             (answer.outcome, answer.form, answer.at_ms) = ("delivered", form, Some(clock::tick_to_ms(tick)));
         } else if client.out.holds(entry.id) && seen.gone.is_none() {
             let depth = client.out.depth();
