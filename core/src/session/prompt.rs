@@ -42,12 +42,15 @@ impl Prompt {
         }
         let mut sums = Sums::default();
         let now = clock::tick();
+        let (mut first, mut last) = (u64::MAX, 0);
         for client in self.clients.drain(..) {
             let Some(mut lent) = client.out.borrow(&mut self.round, ITEMS, BYTES) else { continue };
             self.round.begin(&mut lent.proto);
             let done = once(&lent.socket, &mut self.round);
             if done.is_ok() && !self.round.left() {
                 sums.wrote(router, &client, &self.round, now);
+                first = first.min(self.round.ids().next().unwrap_or(u64::MAX));
+                last = last.max(self.round.ids().last().unwrap_or(0));
                 self.round.clear();
                 client.out.give_back(lent, None);
             } else {
@@ -56,6 +59,7 @@ impl Prompt {
             }
         }
         sums.count();
+        router.why.at_once(first, last, now);
     }
 }
 

@@ -40,6 +40,11 @@ impl Round {
         *proto |= switch.is_some();
     }
 
+    /// Numbers of its events, those without a number left out.
+    pub fn ids(&self) -> impl Iterator<Item = u64> + '_ {
+        self.items.iter().map(|i| i.event.head.id).filter(|id| *id != 0)
+    }
+
     /// Ready for the next items; the list keeps its memory.
     pub fn clear(&mut self) {
         self.items.clear();
@@ -114,13 +119,12 @@ pub struct Sums {
     xml: u64,
     proto: u64,
     bytes: u64,
-    /// Age of the oldest item of the last round, ms, and how many rounds there were.
-    age: u32,
-    rounds: u64,
+    /// Age of the oldest item of the last round, ms; one sample per count is enough.
+    age: Option<u32>,
 }
 
 impl Sums {
-    /// Figures of the client and the trace of one written round.
+    /// Figures of the client of one written round.
     pub fn wrote(&mut self, router: &Router, client: &Client, round: &Round, now: u32) {
         let as_xml = round.xml_until as u64;
         let mut as_proto = round.items.len() as u64 - as_xml;
@@ -133,22 +137,18 @@ impl Sums {
         figures.tx_events.fetch_add(as_xml + as_proto, Relaxed);
         figures.tx_bytes.fetch_add(round.total as u64, Relaxed);
         figures.last_tx.store(now, Relaxed);
-        client.out.note(round.items.iter().map(|i| i.event.head.id).filter(|id| *id != 0), now);
         if client.internal() {
             return;
         }
         self.xml += as_xml;
         self.proto += as_proto;
         self.bytes += round.total as u64;
-        self.rounds += 1;
-        self.age = round.items.first().map_or(0, |oldest| now.wrapping_sub(oldest.at));
+        self.age = round.items.first().map(|oldest| now.wrapping_sub(oldest.at));
     }
 
     /// Adds them to the metrics.
     pub fn count(&self) {
-        if self.rounds == 0 {
-            return;
-        }
+        let Some(age) = self.age else { return };
         if self.xml > 0 {
             meters().sent_xml.increment(self.xml);
         }
@@ -156,6 +156,6 @@ impl Sums {
             meters().sent_proto.increment(self.proto);
         }
         meters().bytes_out.increment(self.bytes);
-        meters().delivery_seconds.record_many(f64::from(self.age) / 1_000.0, self.rounds as usize);
+        meters().delivery_seconds.record(f64::from(age) / 1_000.0);
     }
 }

@@ -160,9 +160,10 @@ impl Writer {
             self.accepted(round).await?;
         }
         self.to.flush().await?;
-        let mut sums = Sums::default();
-        sums.wrote(&self.router, &self.client, round, clock::tick());
+        let (mut sums, now) = (Sums::default(), clock::tick());
+        sums.wrote(&self.router, &self.client, round, now);
         sums.count();
+        self.client.out.note(round.ids(), now);
         Ok(())
     }
 

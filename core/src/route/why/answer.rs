@@ -130,14 +130,19 @@ impl Record {
             (answer.rule, answer.detail) = lost(outcome);
         } else if let Some(tick) = client.out.wrote(entry.id) {
             (answer.outcome, answer.form, answer.at_ms) = ("delivered", form, Some(clock::tick_to_ms(tick)));
-        } else if client.out.holds(entry.id) && seen.gone.is_none() {
-            let depth = client.out.depth();
-            answer.outcome = "queued";
-            answer.rule = "queue";
-            answer.detail = format!("{} events, {} bytes wait; the client reads slowly", depth.items, depth.bytes);
+        } else if client.out.holds(entry.id) {
+            if let Some((at, why)) = seen.gone {
+                (answer.rule, answer.at_ms, answer.detail) = gone(at, why);
+            } else {
+                let depth = client.out.depth();
+                answer.outcome = "queued";
+                answer.rule = "queue";
+                answer.detail = format!("{} events, {} bytes wait; the client reads slowly", depth.items, depth.bytes);
+            }
+        } else if let Some(tick) = self.turn_of(entry.id) {
+            (answer.outcome, answer.form, answer.at_ms) = ("delivered", form, Some(clock::tick_to_ms(tick)));
         } else if let Some((at, why)) = seen.gone {
-            (answer.rule, answer.at_ms, answer.detail) =
-                ("gone", Some(at), format!("the connection ended ({why}) before it was written"));
+            (answer.rule, answer.at_ms, answer.detail) = gone(at, why);
         } else if entry.presence != 0 && entry.presence <= client.out.replay_to() {
             (answer.outcome, answer.form, answer.detail) = ("delivered", form, "with the replay for newcomers".into());
         } else {
@@ -178,6 +183,10 @@ fn kept_away(directory: &Directory, entry: &Entry, client: &Client) -> Option<(&
             }
         }
     }
+}
+
+fn gone(at: Millis, why: &str) -> (&'static str, Option<Millis>, String) {
+    ("gone", Some(at), format!("the connection ended ({why}) before it was written"))
 }
 
 fn lost(outcome: Outcome) -> (&'static str, String) {

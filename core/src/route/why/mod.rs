@@ -77,6 +77,9 @@ pub struct Record {
     per_uid: usize,
     kept: Mutex<Kept>,
     lost: Mutex<VecDeque<(u64, u64, Outcome, Millis)>>,
+    /// Events that the turn wrote itself, first to last, and when: whoever got them and has no note of its own has them
+    /// from there.
+    at_once: Mutex<VecDeque<(u64, u64, u32)>>,
 }
 
 #[derive(Default)]
@@ -142,7 +145,7 @@ fn routed(ready: &Ready, staged: &Staged) -> Entry {
 impl Record {
     /// Keeps `events` events (0 = off) and the newest `per_uid` of each uid.
     pub fn new(events: usize, per_uid: usize) -> Self {
-        Self { events, per_uid, kept: Mutex::default(), lost: Mutex::default() }
+        Self { events, per_uid, kept: Mutex::default(), lost: Mutex::default(), at_once: Mutex::default() }
     }
 
     pub(super) fn broadcast(&self, run: &[(&Ready, &Staged)], reach: &Arc<Bits>) {
@@ -252,6 +255,22 @@ impl Record {
     /// The event has no form this client could be sent.
     pub fn too_big(&self, event: &Event, client: &Client) {
         self.outcomes([(event.head.id, Outcome::TooBig)], client, clock::now_ms());
+    }
+
+    /// The turn wrote events of these numbers to clients whose writers slept, at this tick.
+    pub fn at_once(&self, first: u64, last: u64, tick: u32) {
+        if self.events == 0 || first > last {
+            return;
+        }
+        let mut turns = self.at_once.lock();
+        if turns.len() >= self.events {
+            turns.pop_front();
+        }
+        turns.push_back((first, last, tick));
+    }
+
+    fn turn_of(&self, id: u64) -> Option<u32> {
+        self.at_once.lock().iter().rev().find(|(first, last, _)| (first..=last).contains(&&id)).map(|(_, _, at)| *at)
     }
 
     fn outcomes(&self, events: impl IntoIterator<Item = (u64, Outcome)>, client: &Client, now: Millis) {
