@@ -231,6 +231,13 @@ fn line_13_the_test_probe_gets_its_answer_and_nothing_else() {
     let mut probe = Client::to(server.address("cot_tcp"), "probe");
     probe.send_bytes(b"TEST");
     assert_eq!(probe.bytes_until_close(), b"success");
+    let mut slowly = Client::to(server.address("cot_tcp"), "probe");
+    let received = || server.metric("fts_cot_bytes_total", &[r#"direction="in""#]);
+    let before = received();
+    slowly.send_bytes(b"TE");
+    server.eventually("the first half is read alone", || received() >= before + 2.0);
+    slowly.send_bytes(b"ST");
+    assert_eq!(slowly.bytes_until_close(), b"success", "in two segments");
     // Others are not told, and four other bytes are no probe.
     let mut no_probe = Client::connect(&server);
     no_probe.send("TSET");

@@ -344,3 +344,41 @@ fn op13_14_log_lines_have_known_names_and_no_secrets() {
         assert!(!String::from_utf8_lossy(&shown).contains("P12-s3cret"));
     }
 }
+
+#[test]
+fn events_are_counted_per_listener_and_form() {
+    let server = Server::build().listener("red", "cot_tcp", "").start();
+    let mut alice = Client::join(&server, "A", "ALICE");
+    let mut bob = Client::join_to(&server, "red", "B", "BOB").negotiate();
+    alice.expect("B");
+    bob.expect("A");
+    bob.send(&fts_tests::marker("m"));
+    alice.expect("m");
+    alice.send(&fts_tests::marker("n"));
+    bob.expect("n");
+    let count = |name: &str, listener: &str, form: &str| {
+        server.metric(name, &[&format!("listener=\"{listener}\""), &format!("format=\"{form}\"")])
+    };
+    assert_eq!(count("fts_cot_received_total", "red", "protobuf"), 1.0);
+    assert_eq!(count("fts_cot_received_total", "cot_tcp", "protobuf"), 0.0);
+    // The position, what syncing asked, the marker.
+    assert_eq!(count("fts_cot_received_total", "cot_tcp", "xml"), 3.0);
+    server.eventually("what was sent is counted", || count("fts_cot_sent_total", "red", "protobuf") == 1.0);
+}
+
+#[test]
+fn bodies_are_logged_at_trace_and_only_with_raw_cot() {
+    for raw in [true, false] {
+        let server = Server::build().set("log.level", "\"trace\"").set("log.raw_cot", &raw.to_string()).start();
+        let mut alice = Client::join(&server, "A", "ALICE");
+        alice.send(&fts_tests::marker("body-of-mine"));
+        alice.sync();
+        server.wait_log(|l| l["event"] == "client.identified");
+        let said = || server.logs().iter().any(|l| l["xml"].as_str().is_some_and(|x| x.contains("body-of-mine")));
+        if raw {
+            server.eventually("the body is in the log", said);
+        } else {
+            assert!(!said());
+        }
+    }
+}

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::CotListener,
     directory::{Arrival, Bits, CANARY, Client, Groups},
-    observe::clock,
+    observe::{clock, meters},
     route::{Batch, Router, Source},
 };
 
@@ -49,7 +49,7 @@ impl Canary {
         every: Duration,
         stop: CancellationToken,
     ) {
-        let listener = Arc::new(CotListener { name: "canary".into(), ..listener });
+        let listener = Arc::new(CotListener { name: meters::CANARY.into(), ..listener });
         let (one, two) = (seat(&router, &listener), seat(&router, &listener));
         self.arrived.store(clock::now_ms(), Relaxed);
         let mut ticks = tokio::time::interval(every);

@@ -23,6 +23,16 @@ pub struct Config {
     pub shutdown: Shutdown,
 }
 
+impl Config {
+    /// The version clients are told.
+    pub fn version(&self) -> &str {
+        match self.compat.version_string.as_str() {
+            "" => env!("CARGO_PKG_VERSION"),
+            said => said,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[allow(missing_docs)]
 pub struct Server {
@@ -44,7 +54,7 @@ pub struct Server {
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[allow(missing_docs)]
 pub struct Compat {
-    /// "" = "<name> <version>".
+    /// What clients are told; "" = our own version.
     pub version_string: String,
     pub legacy_test_probe: bool,
 }

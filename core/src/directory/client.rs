@@ -18,6 +18,7 @@ use super::{GeoFilter, Groups};
 use crate::{
     config::{CotListener, ListenerKind},
     net::PeerCert,
+    observe::meters::{CANARY, Traffic, traffic},
     session::outbound::Outbound,
 };
 
@@ -121,6 +122,8 @@ pub struct Client {
     pub connected: Millis,
     pub out: Outbound,
     pub figures: Figures,
+    /// Events through its listener, for metrics.
+    pub traffic: Arc<Traffic>,
     pub proto: AtomicBool,
     pub incognito: AtomicBool,
     pub has_filter: AtomicBool,
@@ -148,6 +151,7 @@ impl Client {
         Self {
             conn,
             slot,
+            traffic: traffic(&arrival.listener.name),
             listener: arrival.listener,
             peer: arrival.peer,
             cert: arrival.cert,
@@ -182,7 +186,7 @@ impl Client {
 
     /// A client of the server's own (health canary): never listed, counted or shown.
     pub fn internal(&self) -> bool {
-        self.listener.name == "canary"
+        self.listener.name == CANARY
     }
 
     /// Does it only send (`cot_submit`)? Then nothing is ever written to it.

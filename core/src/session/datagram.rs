@@ -9,7 +9,10 @@ use super::{bucket::Bucket, control};
 use crate::{
     config::CotListener,
     directory::Bits,
-    observe::{clock, meters::meters},
+    observe::{
+        clock,
+        meters::{Traffic, meters, traffic},
+    },
     route::{Batch, Reason, Router, Source},
     wire::{Cutter, Frame, proto},
 };
@@ -21,6 +24,7 @@ pub struct Datagrams {
     send: Bits,
     /// The connection that is this listener's output; 0 = it has none.
     output: u64,
+    traffic: Arc<Traffic>,
     bucket: parking_lot::Mutex<Bucket>,
 }
 
@@ -31,11 +35,19 @@ impl Datagrams {
         let policy = router.policy();
         let limits = &policy.config.stream.limits;
         let bucket = Bucket::new(limits.read_events_per_s, limits.read_bytes_per_s, clock::tick());
-        Self { router, listener, send, output, bucket: parking_lot::Mutex::new(bucket) }
+        Self {
+            router,
+            traffic: traffic(&listener.name),
+            listener,
+            send,
+            output,
+            bucket: parking_lot::Mutex::new(bucket),
+        }
     }
 
     /// Takes one datagram in.
     pub fn take(&self, data: &[u8], peer: SocketAddr) {
+        meters().bytes_in.increment(data.len() as u64);
         if !self.bucket.lock().take(data.len(), clock::tick()) {
             Reason::Rate.count(1);
             return;
@@ -54,7 +66,7 @@ impl Datagrams {
     fn mesh(&self, data: &[u8], peer: SocketAddr) -> Result<(), Reason> {
         let payload = proto::mesh_payload(data).ok_or(Reason::Proto)?;
         let Some((text, spans)) = proto::decode(payload).map_err(|_| Reason::Proto)? else { return Ok(()) };
-        meters().received_proto.increment(1);
+        self.traffic.received_proto.increment(1);
         self.route(&text, &spans, peer, Some(payload))
     }
 
@@ -63,7 +75,7 @@ impl Datagrams {
         let (used, frame) = cutter.next(data);
         match frame {
             Some(Frame::Event { text, spans }) if data[used..].iter().all(u8::is_ascii_whitespace) => {
-                meters().received_xml.increment(1);
+                self.traffic.received_xml.increment(1);
                 self.route(text, &spans, peer, None)
             }
             Some(Frame::Rejected { reason, .. }) => Err(reason.into()),

@@ -64,7 +64,7 @@ fn note(client: &Client, id: u64, bytes: usize) {
     figures.tx_events.fetch_add(1, Relaxed);
     figures.tx_bytes.fetch_add(bytes as u64, Relaxed);
     figures.last_tx.store(now, Relaxed);
-    meters().sent_xml.increment(1);
+    client.traffic.sent_xml.increment(1);
     meters().bytes_out.increment(bytes as u64);
     client.out.note([id], now);
 }

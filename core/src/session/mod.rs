@@ -117,11 +117,7 @@ impl Sessions {
         }
         let one_way = client.listener.kind == ListenerKind::CotSubmit;
         if client.listener.protobuf == Protobuf::Auto && !one_way {
-            self.router.send_control(
-                client,
-                negotiate::announcement(env!("CARGO_PKG_VERSION"), clock::now_ms()),
-                false,
-            );
+            self.router.send_control(client, negotiate::announcement(config.version(), clock::now_ms()), false);
         }
         let first_byte = config.compat.legacy_test_probe.then(|| Arc::new(Notify::new()));
         let writer = Writer {
@@ -243,7 +239,7 @@ impl Sessions {
         }
         let text = template
             .replace("{server}", &config.server.name)
-            .replace("{version}", env!("CARGO_PKG_VERSION"))
+            .replace("{version}", config.version())
             .replace("{callsign}", &callsign);
         if let Ok(chat) = notices::chat(&config.server.name, &uid, &text, clock::now_ms()) {
             self.router.send_to(client, Made::reliable(chat));

@@ -64,6 +64,8 @@ pub struct Reader {
 #[derive(Default)]
 pub(super) struct State {
     rest: Vec<u8>,
+    /// The beginning of what may be the `TEST` probe.
+    begun: Vec<u8>,
     seen: usize,
     pongs: Pongs,
     invalid: (Millis, u32),
@@ -122,6 +124,21 @@ impl Reader {
         let figures = &self.client.figures;
         figures.rx_bytes.fetch_add(data.len() as u64, Relaxed);
         figures.last_rx.store(clock::tick(), Relaxed);
+        if !self.client.internal() {
+            meters().bytes_in.increment(data.len() as u64);
+        }
+        if self.state.seen == 0 && self.may_become_probe(data) {
+            self.state.begun.extend_from_slice(data);
+            return Ok(());
+        }
+        let begun = std::mem::take(&mut self.state.begun);
+        let whole;
+        let data = if begun.is_empty() {
+            data
+        } else {
+            whole = [&begun, data].concat();
+            &whole
+        };
         let looked = self.look_at_first(data);
         if let Some(first) = self.first_byte.take() {
             first.notify_one();
@@ -148,6 +165,14 @@ impl Reader {
         let waits = self.cutter.unfinished();
         self.state.unfinished_since = waits.then(|| self.state.unfinished_since.unwrap_or_else(Instant::now));
         Ok(())
+    }
+
+    /// `T`, `TE` or `TES` alone: what follows decides whether it is the `TEST` probe or garbage.
+    fn may_become_probe(&self, data: &[u8]) -> bool {
+        let len = self.state.begun.len() + data.len();
+        len < 4
+            && b"TEST"[self.state.begun.len()..len] == *data
+            && self.router.with_policy(|p| p.config.compat.legacy_test_probe)
     }
 
     /// The first bytes tell a probe and clients that came to the wrong port.
@@ -206,11 +231,11 @@ impl Reader {
     fn frame(&mut self, batch: &mut Batch<'_>, frame: Frame<'_>) -> Result<(), Leave> {
         match frame {
             Frame::Event { text, spans } => {
-                meters().received_xml.increment(1);
+                self.client.traffic.received_xml.increment(1);
                 self.event(batch, text, &spans, None)
             }
             Frame::Message(payload) => {
-                meters().received_proto.increment(1);
+                self.client.traffic.received_proto.increment(1);
                 self.message(batch, payload)
             }
             // Listeners that look at `<auth>` come with users; until then identity is the certificate (RULE-14).
@@ -237,6 +262,9 @@ impl Reader {
     ) -> Result<(), Leave> {
         self.state.events += 1;
         self.client.figures.rx_events.fetch_add(1, Relaxed);
+        if tracing::enabled!(tracing::Level::TRACE) && self.router.with_policy(|p| p.config.log.raw_cot) {
+            tracing::trace!(conn = self.client.conn, xml = %String::from_utf8_lossy(text), "received");
+        }
         if !control::is_control(spans.attrs[Attr::Type as usize].of(text)) {
             let _ = batch.admit_form(text, spans, payload);
             // The first position decides what is admitted behind it.

@@ -116,8 +116,6 @@ impl Round {
 /// What rounds have written, for metrics: added up over many clients and counted once.
 #[derive(Debug, Default)]
 pub struct Sums {
-    xml: u64,
-    proto: u64,
     bytes: u64,
     /// Age of the oldest item of the last round, ms; one sample per count is enough.
     age: Option<u32>,
@@ -140,8 +138,12 @@ impl Sums {
         if client.internal() {
             return;
         }
-        self.xml += as_xml;
-        self.proto += as_proto;
+        if as_xml > 0 {
+            client.traffic.sent_xml.increment(as_xml);
+        }
+        if as_proto > 0 {
+            client.traffic.sent_proto.increment(as_proto);
+        }
         self.bytes += round.total as u64;
         self.age = round.items.first().map(|oldest| now.wrapping_sub(oldest.at));
     }
@@ -149,12 +151,6 @@ impl Sums {
     /// Adds them to the metrics.
     pub fn count(&self) {
         let Some(age) = self.age else { return };
-        if self.xml > 0 {
-            meters().sent_xml.increment(self.xml);
-        }
-        if self.proto > 0 {
-            meters().sent_proto.increment(self.proto);
-        }
         meters().bytes_out.increment(self.bytes);
         meters().delivery_seconds.record(f64::from(age) / 1_000.0);
     }

@@ -139,6 +139,9 @@ impl Record {
                 answer.rule = "queue";
                 answer.detail = format!("{} events, {} bytes wait; the client reads slowly", depth.items, depth.bytes);
             }
+        } else if seen.gone.is_none() && client.figures.blocked_since.load(std::sync::atomic::Ordering::Relaxed) != 0 {
+            (answer.outcome, answer.rule) = ("queued", "queue");
+            answer.detail = "it is being written and the socket takes nothing; the client reads slowly".into();
         } else if let Some(tick) = self.turn_of(entry.id) {
             (answer.outcome, answer.form, answer.at_ms) = ("delivered", form, Some(clock::tick_to_ms(tick)));
         } else if let Some((at, why)) = seen.gone {
