@@ -22,6 +22,7 @@ mod why;
 
 /// Flags every command takes.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[allow(rustdoc::invalid_html_tags)] // The text is for the terminal.
 pub struct Global {
     /// Configuration file [default: <data-dir>/fts.toml, /etc/fts/fts.toml, built-in defaults]
     #[arg(long, global = true, value_name = "FILE")]
