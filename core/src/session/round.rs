@@ -1,13 +1,16 @@
 //! [`Round`]: what leaves with one write, and how far it is written: neighbours in one buffer as one slice, in the form
 //! the stream speaks. A round is written whole before another begins (RULE-49).
-use std::{io::IoSlice, sync::atomic::Ordering::Relaxed};
+use std::{
+    io::IoSlice,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use smallvec::SmallVec;
 
 use super::outbound::Item;
 use crate::{
     directory::Client,
-    observe::meters::meters,
+    observe::meters::{Traffic, meters},
     route::{Reason, Router},
 };
 
@@ -116,6 +119,9 @@ impl Round {
 /// What rounds have written, for metrics: added up over many clients and counted once.
 #[derive(Debug, Default)]
 pub struct Sums {
+    traffic: Option<Arc<Traffic>>,
+    xml: u64,
+    proto: u64,
     bytes: u64,
     /// Age of the oldest item of the last round, ms; one sample per count is enough.
     age: Option<u32>,
@@ -138,19 +144,30 @@ impl Sums {
         if client.internal() {
             return;
         }
-        if as_xml > 0 {
-            client.traffic.sent_xml.increment(as_xml);
+        // Clients of one listener share its counters; nearly always all of a turn are of one.
+        if !self.traffic.as_ref().is_some_and(|t| Arc::ptr_eq(t, &client.traffic)) {
+            self.count_traffic();
+            self.traffic = Some(client.traffic.clone());
         }
-        if as_proto > 0 {
-            client.traffic.sent_proto.increment(as_proto);
-        }
+        self.xml += as_xml;
+        self.proto += as_proto;
         self.bytes += round.total as u64;
         self.age = round.items.first().map(|oldest| now.wrapping_sub(oldest.at));
     }
 
+    fn count_traffic(&mut self) {
+        let Some(traffic) = &self.traffic else { return };
+        for (counter, n) in [(&traffic.sent_xml, &mut self.xml), (&traffic.sent_proto, &mut self.proto)] {
+            if *n > 0 {
+                counter.increment(std::mem::take(n));
+            }
+        }
+    }
+
     /// Adds them to the metrics.
-    pub fn count(&self) {
-        let Some(age) = self.age else { return };
+    pub fn count(&mut self) {
+        self.count_traffic();
+        let Some(age) = self.age.take() else { return };
         meters().bytes_out.increment(self.bytes);
         meters().delivery_seconds.record(f64::from(age) / 1_000.0);
     }
