@@ -11,6 +11,7 @@ pub mod mesh;
 pub mod notices;
 pub mod outbound;
 pub mod prompt;
+mod queue;
 mod reader;
 mod round;
 pub mod sweep;

@@ -1,3 +1,5 @@
+use fts_plugin_api::cot::Class;
+
 use super::*;
 use crate::wire::Head;
 

@@ -1,0 +1,174 @@
+//! [`Queue`]: what waits in one [`super::outbound::Outbound`], under its lock: order, bytes by class, conflation by uid
+//! over the soft mark, shedding over the state mark. Nothing here wakes anybody.
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasherDefault, Hasher},
+    sync::Arc,
+};
+
+use fts_plugin_api::cot::Class;
+
+use super::{
+    outbound::{Item, Lent, Lost, Marks},
+    round::Round,
+    wrote::Wrote,
+};
+use crate::wire::Event;
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    pub control: VecDeque<Item>,
+    pub items: VecDeque<Item>,
+    /// Number of the first item in `items` since the queue began: index entries stay valid while items leave.
+    pub first: u64,
+    pub bytes: usize,
+    pub state_bytes: usize,
+    /// uid hash -> number of the newest replaceable item of that uid; present only over the soft mark.
+    pub index: Option<HashMap<u64, u64, Hashed>>,
+    /// Everything up to this place of the presence order comes with the replay (RULE-37).
+    pub replay_to: u64,
+    /// Not before this time are the ages looked at again: old reliable events may stay in front.
+    pub age_again: u32,
+    /// The writer waits for a wake-up.
+    pub idle: bool,
+    /// Its socket meanwhile.
+    pub lent: Option<Lent>,
+    /// Somebody writes to it, and whether the writer asked for it meanwhile.
+    pub borrowed: bool,
+    pub wanted: bool,
+    pub left: Option<Box<Round>>,
+    pub wrote: Wrote,
+    pub closed: bool,
+    pub coalesced: u64,
+    pub dropped_state: u64,
+}
+
+/// Keys of the index are hashes already.
+pub(super) type Hashed = BuildHasherDefault<AsIs>;
+
+#[derive(Debug, Default)]
+pub(super) struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|b| self.0 = self.0.rotate_left(8) ^ u64::from(*b));
+    }
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+impl Queue {
+    pub fn take(&mut self, out: &mut Vec<Item>, max_items: usize, max_bytes: usize) {
+        out.extend(self.control.drain(..));
+        let mut bytes = 0;
+        while out.len() < max_items && bytes < max_bytes {
+            let Some(item) = self.items.pop_front() else { break };
+            self.first += 1;
+            bytes += item.event.len();
+            self.forget(&item.event);
+            out.push(item);
+        }
+        if self.items.is_empty() {
+            self.index = None;
+            // A queue that once held a storm gives its memory back.
+            if self.items.capacity() > 64 {
+                self.items = VecDeque::new();
+            }
+        }
+    }
+
+    pub fn append(&mut self, event: Arc<Event>, at: u32) {
+        self.bytes += event.len();
+        if event.head.class == Class::State {
+            self.state_bytes += event.len();
+        }
+        self.items.push_back(Item { event, at, switch: false });
+    }
+
+    pub fn forget(&mut self, event: &Event) {
+        self.bytes -= event.len();
+        if event.head.class == Class::State {
+            self.state_bytes -= event.len();
+        }
+    }
+
+    /// Builds the uid index; older replaceable events of a uid give way at once, and everything kept is compact.
+    pub fn go_slow(&mut self, lost: &mut impl FnMut(&Event, Lost)) {
+        if self.index.is_some() {
+            return;
+        }
+        self.index = Some(HashMap::with_capacity_and_hasher(self.items.len(), Hashed::default()));
+        let waiting = std::mem::take(&mut self.items);
+        (self.bytes, self.state_bytes) = (0, 0);
+        for item in waiting {
+            self.replace_or_append(item.event.compact(), item.at, lost);
+        }
+    }
+
+    pub fn replace_or_append(&mut self, event: Arc<Event>, at: u32, lost: &mut impl FnMut(&Event, Lost)) {
+        let replaceable = event.head.class == Class::State || event.head.replaceable;
+        let next = self.first + self.items.len() as u64;
+        if replaceable && let Some(index) = &mut self.index {
+            if index.len() > 2 * self.items.len() + 64 {
+                index.retain(|_, n| *n >= self.first);
+            }
+            let older = index.insert(event.head.uid_hash, next).filter(|n| *n >= self.first);
+            if let Some(number) = older
+                && let Some(item) = self.items.get_mut((number - self.first) as usize)
+            {
+                // The newer one takes the older one's place in line (RULE-50) and its age.
+                index.insert(event.head.uid_hash, number);
+                let old = std::mem::replace(&mut item.event, event.clone());
+                lost(&old, Lost::Conflated);
+                self.coalesced += 1;
+                self.forget(&old);
+                self.bytes += event.len();
+                if event.head.class == Class::State {
+                    self.state_bytes += event.len();
+                }
+                return;
+            }
+        }
+        self.append(event, at);
+    }
+
+    /// Drops the oldest state events while there are too many bytes of them or they are too old.
+    pub fn shed(&mut self, now: u32, marks: &Marks, lost: &mut impl FnMut(&Event, Lost)) {
+        let too_old = |i: &Item| now.wrapping_sub(i.at) > marks.state_age.as_millis() as u32;
+        let aged = now >= self.age_again && self.items.front().is_some_and(too_old);
+        if self.state_bytes <= marks.state_bytes && !aged {
+            return;
+        }
+        self.age_again = now + 1_000;
+        // Down to seven eighths, so that the walk is paid once per eighth and not once per event.
+        let target = marks.state_bytes - marks.state_bytes / 8;
+        let mut kept = VecDeque::with_capacity(self.items.len());
+        let mut state_left = self.state_bytes;
+        for item in std::mem::take(&mut self.items) {
+            let drop = item.event.head.class == Class::State && (state_left > target || too_old(&item));
+            if drop {
+                state_left -= item.event.len();
+                self.dropped_state += 1;
+                lost(&item.event, Lost::Overflow);
+            } else {
+                kept.push_back(item);
+            }
+        }
+        self.bytes -= self.state_bytes - state_left;
+        self.state_bytes = state_left;
+        self.items = kept;
+        // Places have moved: number them anew.
+        let first = self.first;
+        let numbered = self.items.iter().enumerate();
+        self.index = Some(
+            numbered
+                .filter(|(_, i)| i.event.head.class == Class::State || i.event.head.replaceable)
+                .map(|(n, i)| (i.event.head.uid_hash, first + n as u64))
+                .collect(),
+        );
+    }
+}
