@@ -124,3 +124,67 @@ fn only_the_first_push_into_an_empty_queue_wakes() {
     assert!(!queue.take(&mut out, 256, 1 << 20));
     assert!(queue.queue.lock().idle);
 }
+
+async fn lent() -> (Lent, tokio::net::TcpStream) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let ours = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (theirs, _) = listener.accept().await.unwrap();
+    let (_, half) = ours.into_split();
+    (Lent { socket: Arc::new(half), proto: false }, theirs)
+}
+
+#[tokio::test]
+async fn a_lent_socket_comes_back_and_what_came_meanwhile_wakes_the_writer() {
+    let queue = Outbound::default();
+    let (socket, _peer) = lent().await;
+    let mut items = Vec::new();
+    let push = |id| queue.push(&[event(id, Class::State, id)], 9, 0, &marks(), true, |_, _| panic!("lost"));
+    assert!(!queue.take(&mut items, 256, 1 << 20));
+    queue.lend(Some(socket));
+    assert!(push(1).prompt, "the writer sleeps: the caller writes");
+    let mut round = Round::default();
+    let borrowed = queue.borrow(&mut round, 64, 1 << 20).unwrap();
+    assert_eq!(round.ids().collect::<Vec<_>>(), [1]);
+    assert!(!push(2).prompt, "somebody writes already");
+    assert!(queue.borrow(&mut Round::default(), 64, 1 << 20).is_none(), "nobody borrows twice");
+    assert!(matches!(queue.reclaim(), Reclaimed::Busy));
+    queue.give_back(borrowed, None);
+    queue.wait().await;
+    assert!(matches!(queue.reclaim(), Reclaimed::Free));
+    assert_eq!(ids(&queue), [2]);
+}
+
+#[tokio::test]
+async fn a_round_that_was_begun_is_the_writers_first() {
+    let queue = Outbound::default();
+    let (socket, _peer) = lent().await;
+    assert!(!queue.take(&mut Vec::new(), 256, 1 << 20));
+    queue.lend(Some(socket));
+    queue.push(&[event(1, Class::State, 1)], 9, 0, &marks(), true, |_, _| panic!("lost"));
+    let mut round = Round::default();
+    let borrowed = queue.borrow(&mut round, 64, 1 << 20).unwrap();
+    queue.give_back(borrowed, Some(Box::new(round)));
+    queue.wait().await;
+    let Reclaimed::Left(left) = queue.reclaim() else { panic!("the round is lost") };
+    assert_eq!(left.ids().collect::<Vec<_>>(), [1]);
+    // What only the writer can deal with is left to it.
+    let (socket, _peer) = lent().await;
+    assert!(!queue.take(&mut Vec::new(), 256, 1 << 20));
+    queue.lend(Some(socket));
+    queue.push(&[event(2, Class::State, 2)], 9, 0, &marks(), true, |_, _| panic!("lost"));
+    queue.push_control(event(0, Class::Reliable, 3), 0, true);
+    assert!(queue.borrow(&mut Round::default(), 64, 1 << 20).is_none());
+    queue.wait().await;
+    assert_eq!(ids(&queue), [3, 2]);
+}
+
+#[tokio::test]
+async fn a_closed_queue_keeps_no_socket() {
+    let queue = Outbound::default();
+    let (socket, mut peer) = lent().await;
+    assert!(!queue.take(&mut Vec::new(), 256, 1 << 20));
+    queue.lend(Some(socket));
+    queue.close();
+    let read = tokio::io::AsyncReadExt::read(&mut peer, &mut [0; 1]).await.unwrap();
+    assert_eq!(read, 0, "the peer sees the end although somebody still remembers the client");
+}
