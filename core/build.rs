@@ -9,8 +9,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let out = Command::new("git").args(args).output().ok().filter(|o| o.status.success())?;
         Some(String::from_utf8_lossy(&out.stdout).trim().to_owned())
     };
-    if let Some(head) = git(&["rev-parse", "--git-path", "HEAD"]) {
-        println!("cargo:rerun-if-changed={head}");
+    // The log of HEAD changes with every commit; HEAD itself only with the branch.
+    for watched in ["HEAD", "logs/HEAD"] {
+        if let Some(path) = git(&["rev-parse", "--git-path", watched]).filter(|p| std::path::Path::new(p).exists()) {
+            println!("cargo:rerun-if-changed={path}");
+        }
     }
     println!(
         "cargo:rustc-env=FTS_GIT={}",

@@ -136,6 +136,24 @@ fn filter_of_the_receiver_and_rate_of_delivery() {
 }
 
 #[test]
+fn who_connected_just_after_an_event_is_not_said_to_be_out_of_reach() {
+    let server = Server::start();
+    // Connections and positions of one millisecond: the order of arrival alone decides.
+    let mut all: Vec<_> =
+        (0..40).map(|n| (format!("U{n}"), Client::to(server.address("cot_tcp"), "newcomer"))).collect();
+    for (uid, client) in &mut all {
+        client.send(&fts_tests::sa(uid, uid));
+    }
+    all.iter_mut().for_each(|(_, client)| client.sync());
+    for (uid, _) in &all {
+        let events = server.cli_json(&["why", "--event", uid]);
+        for found in events.as_array().unwrap().iter().flat_map(|e| e["clients"].as_array().unwrap()) {
+            assert_ne!(found["rule"], "group", "all are in one group: {events:#}");
+        }
+    }
+}
+
+#[test]
 fn refusals_name_their_reason() {
     let server = Server::build()
         .set("cot.ignore_stale", "true")

@@ -123,7 +123,15 @@ impl Record {
             detail: String::new(),
         };
         drop(who);
-        if let Some((rule, detail)) = kept_away(directory, entry, client) {
+        if came_later(entry, client) {
+            if entry.presence != 0 && entry.presence <= client.out.replay_to() {
+                (answer.outcome, answer.form, answer.detail) =
+                    ("delivered", form, "with the replay for newcomers".into());
+            } else {
+                (answer.rule, answer.detail) =
+                    ("gone", "it connected in the same moment, just after this event".into());
+            }
+        } else if let Some((rule, detail)) = kept_away(directory, entry, client) {
             (answer.rule, answer.detail) = (rule, detail);
         } else if let Some((outcome, at)) = self.outcome_of(entry.id, client.conn) {
             answer.at_ms = Some(at);
@@ -146,14 +154,19 @@ impl Record {
             (answer.outcome, answer.form, answer.at_ms) = ("delivered", form, Some(clock::tick_to_ms(tick)));
         } else if let Some((at, why)) = seen.gone {
             (answer.rule, answer.at_ms, answer.detail) = gone(at, why);
-        } else if entry.presence != 0 && entry.presence <= client.out.replay_to() {
-            (answer.outcome, answer.form, answer.detail) = ("delivered", form, "with the replay for newcomers".into());
         } else {
             (answer.outcome, answer.form, answer.detail) =
                 ("delivered", form, "longer ago than write times are kept".into());
         }
         answer
     }
+}
+
+/// Within one millisecond only the audience tells who was there first: in reach by its groups, yet not in it.
+fn came_later(entry: &Entry, client: &Client) -> bool {
+    matches!(entry.decision, Decision::Broadcast)
+        && entry.reach.as_ref().is_some_and(|reach| !reach.contains(client.slot))
+        && entry.send.meets(&client.groups().receive)
 }
 
 /// Decisions taken before the client's queue.
