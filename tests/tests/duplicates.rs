@@ -164,6 +164,29 @@ fn rule_45_policy_allow_keeps_both() {
 }
 
 #[test]
+fn a_shared_uid_stays_on_the_map_when_its_last_reporter_leaves() {
+    let (server, [ann, ben]) = with_users("allow");
+    let mut one = tls(&server, &ann).identify("A", "ALICE");
+    let mut two = tls(&server, &ben).identify("A", "ALICE");
+    let mut bob = Client::join(&server, "B", "BOB");
+    bob.until(|e| e.uid() == "A");
+    two.finish();
+    two.expect_close();
+    ended(&server, "eof", 1.0);
+    let mut late = Client::join(&server, "C", "COBRA");
+    late.until(|e| e.uid() == "A");
+    // And it is gone with the last of them.
+    one.finish();
+    one.expect_close();
+    ended(&server, "eof", 2.0);
+    bob.until(|e| e.kind() == "t-x-d-d" && e.detail("link").unwrap().attr("uid") == "A");
+    let mut later = Client::join(&server, "D", "DELTA");
+    let mut shown = [later.next().uid().to_owned(), later.next().uid().to_owned()];
+    shown.sort();
+    assert_eq!(shown, ["B", "C"]);
+}
+
+#[test]
 fn rule_46_one_callsign_of_two_uids_addresses_both() {
     let server = Server::start();
     let [mut one, mut two, mut bob] = join_all(&server, [("A1", "ALICE"), ("A2", "ALICE"), ("B", "BOB")]);

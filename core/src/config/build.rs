@@ -93,16 +93,13 @@ impl Build<'_> {
         const KEY: &str = "listeners.extra";
         let Some((Value::Array(list), origin)) = self.values.get(KEY) else { return Vec::new() };
         let origin = origin.clone();
-        let tables: Vec<Layer> = list
-            .iter()
-            .map(|item| match item {
-                Value::InlineTable(table) => {
-                    table.iter().map(|(k, v)| (format!("{KEY}.{k}"), (v.clone(), origin.clone()))).collect()
-                }
-                _ => Layer::new(),
-            })
-            .collect();
-        tables.into_iter().map(|table| self.one_extra(table, &origin)).collect()
+        let table = |(number, item): (usize, &Value)| {
+            let at = origin.of_table(number);
+            let keys = item.as_inline_table().into_iter().flat_map(|t| t.iter());
+            (keys.map(|(k, v)| (format!("{KEY}.{k}"), (v.clone(), at.clone()))).collect::<Layer>(), at)
+        };
+        let tables: Vec<_> = list.iter().enumerate().map(table).collect();
+        tables.into_iter().map(|(table, at)| self.one_extra(table, &at)).collect()
     }
 
     fn one_extra(&mut self, table: Layer, origin: &Origin) -> CotListener {

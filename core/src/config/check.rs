@@ -43,23 +43,32 @@ pub(super) fn rules(config: &Config, build: &mut Build<'_>) {
     if admin.enabled && admin.port != 0 {
         ports.insert((false, admin.port), "admin");
     }
-    for listener in config.listeners.cot() {
-        let extra = !matches!(listener.name.as_str(), "cot_tcp" | "cot_tls");
-        let key = if extra { "listeners.extra".to_owned() } else { format!("listeners.{}", listener.name) };
-        if let Some(message) = wrong(listener) {
-            fail(&format!("{key}.auth"), &format!("listener {}: {message}", listener.name));
+    for (number, listener) in config.listeners.cot().enumerate() {
+        // The first two stand in tables of their own, the others in an array of tables.
+        let extra = number.checked_sub(2);
+        let table = extra.map_or_else(|| format!("listeners.{}", listener.name), |_| "listeners.extra".to_owned());
+        let mut fail = |key: &str, message: &str| {
+            let key = format!("{table}.{key}");
+            let at = match extra {
+                Some(number) => origin(build, &table).of_table(number),
+                None => origin(build, &key),
+            };
+            build.rule(&key, &at, message);
+        };
+        if let Some((key, message)) = wrong(listener) {
+            fail(key, &format!("listener {}: {message}", listener.name));
         }
         let reserved = ["", "admin", "canary", "marti_http", "marti_https", "enrollment", "rest"]
             .contains(&listener.name.as_str());
         if reserved || names.insert(listener.name.clone(), ()).is_some() {
-            fail("listeners.extra", &format!("the name {:?} is taken, reserved or empty", listener.name));
+            fail("name", &format!("the name {:?} is taken, reserved or empty", listener.name));
         }
         let udp = matches!(listener.kind, ListenerKind::CotUdp | ListenerKind::CotMulticast);
         if listener.enabled
             && listener.port != 0
             && let Some(other) = ports.insert((udp, listener.port), &listener.name)
         {
-            fail(&format!("{key}.port"), &format!("port {} is used by listener {other}, too", listener.port));
+            fail("port", &format!("port {} is used by listener {other}, too", listener.port));
         }
     }
 }
@@ -72,29 +81,29 @@ fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 }
 
-fn wrong(listener: &CotListener) -> Option<&'static str> {
+fn wrong(listener: &CotListener) -> Option<(&'static str, &'static str)> {
     if listener.auth != Auth::None {
-        return Some("auth: only \"none\" in this version, users come with a later one");
+        return Some(("auth", "only \"none\" in this version, users come with a later one"));
     }
     if too_short(listener.idle_timeout) {
-        return Some("idle_timeout: 0 or at least 200s");
+        return Some(("idle_timeout", "0 or at least 200s"));
     }
     if listener.max_event_bytes != 0 && !(65_536..=8_388_608).contains(&listener.max_event_bytes) {
-        return Some("max_event_bytes: 0 or between 65536 and 8388608");
+        return Some(("max_event_bytes", "0 or between 65536 and 8388608"));
     }
     if listener.default_groups.iter().any(|g| g == crate::directory::CANARY || g.is_empty()) {
-        return Some("default_groups: a group is reserved or has no name");
+        return Some(("default_groups", "a group is reserved or has no name"));
     }
     if listener.kind == ListenerKind::CotMulticast
         && !listener.group.parse::<std::net::IpAddr>().is_ok_and(|a| a.is_multicast())
     {
-        return Some("group: a multicast listener needs a multicast address");
+        return Some(("group", "a multicast listener needs a multicast address"));
     }
     if listener.kind != ListenerKind::CotMulticast && listener.output {
-        return Some("output: only multicast listeners send");
+        return Some(("output", "only multicast listeners send"));
     }
     if listener.kind != ListenerKind::CotTls && listener.client_cert != ClientCert::None {
-        return Some("client_cert: only TLS listeners ask for certificates");
+        return Some(("client_cert", "only TLS listeners ask for certificates"));
     }
     None
 }

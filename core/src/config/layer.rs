@@ -14,6 +14,8 @@ pub enum Origin {
     Profile,
     /// A file and line.
     File(String, usize),
+    /// A file and the line of each table of an array.
+    Tables(String, Vec<usize>),
     /// An environment variable.
     Env(String),
     /// `--set`, or a legacy flag.
@@ -22,12 +24,23 @@ pub enum Origin {
     Rule(&'static str),
 }
 
+impl Origin {
+    /// Where the table with this number of an array of tables stands.
+    pub fn of_table(&self, number: usize) -> Origin {
+        match self {
+            Origin::Tables(file, lines) => Origin::File(file.clone(), lines.get(number).copied().unwrap_or(1)),
+            other => other.clone(),
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Default => f.write_str("default"),
             Origin::Profile => f.write_str("profile:secure"),
             Origin::File(file, line) => write!(f, "{file}:{line}"),
+            Origin::Tables(file, lines) => write!(f, "{file}:{}", lines.first().unwrap_or(&1)),
             Origin::Env(name) => write!(f, "env:{name}"),
             Origin::Set => f.write_str("command line"),
             Origin::Rule(rule) => write!(f, "rule:{rule}"),
@@ -60,10 +73,10 @@ fn flatten(path: String, item: &Item, text: &str, name: &str, layer: &mut Layer)
             table.iter().for_each(|(key, item)| flatten(format!("{path}.{key}"), item, text, name, layer))
         }
         Item::ArrayOfTables(tables) => {
-            let at = line(text, tables.iter().next().and_then(|t| t.span()));
+            let lines = tables.iter().map(|t| line(text, t.span())).collect();
             let list: toml_edit::Array =
                 tables.iter().map(|t| Value::InlineTable(t.clone().into_inline_table())).collect();
-            layer.insert(path, (Value::Array(list), Origin::File(name.to_owned(), at)));
+            layer.insert(path, (Value::Array(list), Origin::Tables(name.to_owned(), lines)));
         }
         Item::Value(value) => {
             let at = line(text, value.span());

@@ -244,3 +244,16 @@ fn op13_04_a_freetakserver_yaml_is_read_through_its_names() {
     std::fs::write(&yaml, "System:\n  - [\n").unwrap();
     assert!(read(&[]).unwrap_err().to_string().contains("FTSConfig.yaml:"));
 }
+
+#[test]
+fn errors_in_extra_listeners_name_their_own_line_and_key() {
+    let first = "[[listeners.extra]]\nname = \"a\"\nkind = \"cot_udp\"\nport = 1\n\n";
+    let second = |more: &str| format!("{first}[[listeners.extra]]\nname = \"b\"\nkind = \"cot_udp\"\n{more}");
+    assert_eq!(
+        refused(&second("port = 2\noutput = true\n")),
+        "D/fts.toml:6: listeners.extra.output: listener b: only multicast listeners send"
+    );
+    assert_eq!(refused(&second("port = 1\n")), "D/fts.toml:6: listeners.extra.port: port 1 is used by listener a, too");
+    assert!(refused(&second("port = \"x\"\n")).starts_with("D/fts.toml:6: listeners.extra.port: expected"));
+    assert!(refused(&second("port = 2\nprot = 1\n")).starts_with("D/fts.toml:6: unknown key listeners.extra.prot"));
+}

@@ -119,9 +119,12 @@ impl Directory {
             for (uid, callsign, kind) in bound.into_iter().chain(contacts) {
                 index.remove_uid(&uid, client.conn);
                 index.remove_callsign(&callsign, client.conn);
-                let elsewhere = !index.uid(&uid).is_empty();
+                if let Some(other) = index.uid(&uid).first() {
+                    self.presence.adopt(&uid, client.conn, other.conn);
+                    continue;
+                }
                 let last = self.presence.remove(&uid, Some(client.conn));
-                if !elsewhere && !matches!(why, Leave::Replaced | Leave::Rejected | Leave::Shutdown) {
+                if !matches!(why, Leave::Replaced | Leave::Rejected | Leave::Shutdown) {
                     let send = last.map_or_else(|| client.groups().send.clone(), |l| l.send);
                     departed.push(Departed { uid, kind, send });
                 }

@@ -126,6 +126,13 @@ impl Shelf {
         inner.by_uid.remove(uid).map(|(_, l)| l)
     }
 
+    /// Another connection speaks for a uid from now on.
+    pub fn adopt(&self, uid: &str, from: u64, to: u64) {
+        if let Some((_, latest)) = self.inner.lock().by_uid.get_mut(uid).filter(|(_, l)| l.conn == from) {
+            latest.conn = to;
+        }
+    }
+
     /// Forgets what has expired.
     pub fn expire(&self, now: Millis) {
         self.inner.lock().by_uid.retain(|_, (_, l)| l.expires > now);
