@@ -90,7 +90,9 @@ impl AsyncWrite for WriteHalf {
         match self.get_mut() {
             WriteHalf::Plain(half) => loop {
                 ready!(half.as_ref().as_ref().poll_write_ready(cx))?;
-                match half.try_write_vectored(bufs) {
+                // A single piece takes the cheaper call.
+                let done = if let [one] = bufs { half.try_write(one) } else { half.try_write_vectored(bufs) };
+                match done {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     done => return Poll::Ready(done),
                 }
