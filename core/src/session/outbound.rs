@@ -42,8 +42,6 @@ pub struct Pushed {
     pub queued: u32,
     /// Events refused because the queue is closed.
     pub refused: u32,
-    /// The queue went over its soft mark with this push.
-    pub slow: bool,
     /// More reliable bytes than the limit: the caller closes the connection.
     pub overflow: bool,
     /// The writer sleeps and has lent its socket: the caller writes (see `prompt`). Only when it said that it would.
@@ -135,7 +133,6 @@ impl Outbound {
                     queue.append(event.clone(), at);
                     if behind || queue.items.len() > marks.soft_items {
                         queue.go_slow(&mut lost);
-                        done.slow = true;
                     }
                 } else {
                     queue.replace_or_append(event.compact(), at, &mut lost);
