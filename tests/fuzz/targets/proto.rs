@@ -80,7 +80,8 @@ fn meaning(text: &[u8]) -> Option<Vec<String>> {
 }
 
 fn numbers(node: &roxmltree::Node<'_, '_>) -> String {
-    let number = |name: &str| node.attribute(name).and_then(|v| v.parse::<f64>().ok());
+    // Protobuf leaves out a zero and with it the sign of -0.
+    let number = |name: &str| node.attribute(name).and_then(|v| v.parse::<f64>().ok()).map(|n| n + 0.0);
     match node.tag_name().name() {
         "track" if number("speed").is_some() && number("course").is_some() && node.attributes().len() == 2 => {
             format!("track {:?} {:?}", number("speed"), number("course"))
