@@ -11,6 +11,8 @@ pub mod http;
 pub mod identity;
 pub mod net;
 pub mod observe;
+pub mod plugins;
 pub mod route;
 pub mod session;
+pub mod store;
 pub mod wire;

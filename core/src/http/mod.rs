@@ -2,3 +2,6 @@
 //! socket (whoever may open it is admin). The TAK API's listeners arrive with the identity issue.
 pub mod admin;
 pub mod local;
+pub mod answer;
+pub mod body;
+pub mod mux;

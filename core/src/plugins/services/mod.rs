@@ -1,0 +1,2 @@
+//! What a plugin may call.
+pub mod links;
