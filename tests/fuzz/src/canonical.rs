@@ -27,13 +27,18 @@ pub fn squeezed(text: &str) -> String {
     text.chars().filter(|c| !matches!(c, ' ' | '\t' | '\r' | '\n')).collect()
 }
 
+/// The same for what references stood for: [`without_namespaces`] sees only what is written out.
+fn said(text: &str) -> String {
+    squeezed(text).replace(':', "_").replace("xmlns", "xmlnz")
+}
+
 /// One element and everything below it, in one form.
 pub fn form(node: &Node<'_, '_>) -> String {
     match node.node_type() {
-        NodeType::Text => squeezed(node.text().unwrap_or("")),
+        NodeType::Text => said(node.text().unwrap_or("")),
         NodeType::Element => {
             let mut attributes: Vec<_> =
-                node.attributes().map(|a| format!("{}={:?}", a.name(), squeezed(a.value()))).collect();
+                node.attributes().map(|a| format!("{}={:?}", a.name(), said(a.value()))).collect();
             attributes.sort();
             let inside: String = node.children().map(|c| form(&c)).collect();
             format!("<{} {}>{inside}</>", node.tag_name().name(), attributes.join(" "))
