@@ -1,9 +1,11 @@
 //! [`Spans`]: where things are in the text of one event. Offsets only, never text: an event is its bytes and this table.
+//! [`Span`] and [`Child`] cross to plugins as they are, so their layout is part of the interface (`abi`).
 
 use smallvec::SmallVec;
 
 /// Half-open byte range into an event's text. `start == 0` never is a value's place, so `Span::NONE` means absent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+#[derive(abi_stable::StableAbi, Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Span {
     /// First byte.
     pub start: u32,
@@ -64,7 +66,8 @@ pub enum PointAttr {
 }
 
 /// A direct child of `<detail>`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+#[derive(abi_stable::StableAbi, Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Child {
     /// The element's name as written (prefix included).
     pub name: Span,
