@@ -285,5 +285,11 @@ impl Shared {
 #[path = "fault_tests.rs"]
 mod fault_tests;
 #[cfg(test)]
+#[path = "kill_tests.rs"]
+mod kill_tests;
+#[cfg(test)]
+#[path = "speed_tests.rs"]
+mod speed_tests;
+#[cfg(test)]
 #[path = "journal_tests.rs"]
 mod tests;
