@@ -2,5 +2,15 @@
 //!
 //! [`database`] is one file with one writer and readers on snapshots; the core and every plugin have their own.
 //! [`journal`] keeps reliable events until whoever must have them says so (fanout.md 2.7). Nothing here knows routing.
+mod confine;
+mod connection;
+pub mod cursor;
 pub mod database;
+pub mod error;
+mod group;
 pub mod journal;
+pub mod migrate;
+mod readers;
+pub mod rows;
+pub mod transaction;
+mod writer;
