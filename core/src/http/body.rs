@@ -1,1 +1,225 @@
-//! placeholder
+//! [`Body`]: the body of a request, whole before a handler sees it: in memory up to a limit, then in a temporary file
+//! that goes when the body goes; hashed on the way. [`receive`] takes it from the wire: length first (413 without reading),
+//! then piece by piece under the limit and a minimum rate. No slot of a plugin is taken meanwhile, so a slow sender costs
+//! a connection and nothing else (DECISIONS 91).
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    pin::pin,
+    time::Duration,
+};
+
+use aws_lc_rs::digest;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use tempfile::NamedTempFile;
+use tokio::{
+    io::AsyncWriteExt,
+    time::{Instant, timeout_at},
+};
+
+/// What a listener takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// Longest body in bytes; longer is 413.
+    pub max: u64,
+    /// Bytes kept in memory; a longer body goes to a file.
+    pub memory: usize,
+    /// Bytes per second a sender must reach in every window; slower is 408.
+    pub min_rate: u64,
+    /// Over which the rate is averaged.
+    pub window: Duration,
+    /// Where the files are made (0600). Whoever owns the directory empties it at start: a crash leaves them.
+    pub dir: PathBuf,
+}
+
+impl BodyLimits {
+    /// 1 MiB in memory, 1 KiB/s over 30 s (plugins.md 1.2).
+    pub fn new(max: u64, dir: PathBuf) -> Self {
+        Self { max, memory: 1 << 20, min_rate: 1024, window: Duration::from_secs(30), dir }
+    }
+}
+
+/// A received body.
+#[derive(Debug)]
+pub struct Body {
+    kept: Kept,
+    len: u64,
+    sha256: [u8; 32],
+}
+
+#[derive(Debug)]
+enum Kept {
+    Memory {
+        bytes: Bytes,
+        at: usize,
+    },
+    /// The descriptor is the one for reading; the path goes with it.
+    File(NamedTempFile),
+}
+
+/// More bytes than the handler wanted to have in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the body has {len} bytes, at most {limit} are taken here")]
+pub struct BodyTooLong {
+    /// Bytes of the body.
+    pub len: u64,
+    /// What the handler asked for.
+    pub limit: u64,
+}
+
+impl Body {
+    /// Bytes.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// There is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// SHA-256 of the body.
+    pub fn sha256(&self) -> &[u8; 32] {
+        &self.sha256
+    }
+
+    /// The file, where it went to one. It is deleted with the body.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.kept {
+            Kept::Memory { .. } => None,
+            Kept::File(file) => Some(file.path()),
+        }
+    }
+
+    /// The whole of it, wherever [`Body::read`] is.
+    ///
+    /// # Errors
+    /// [`BodyTooLong`] over `limit`, as an [`io::Error`] of kind `FileTooLarge`; what reading the file says.
+    pub fn bytes(&self, limit: u64) -> io::Result<Bytes> {
+        if self.len > limit {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, BodyTooLong { len: self.len, limit }));
+        }
+        match &self.kept {
+            Kept::Memory { bytes, .. } => Ok(bytes.clone()),
+            Kept::File(file) => {
+                let mut whole = vec![0; self.len as usize];
+                std::os::unix::fs::FileExt::read_exact_at(file.as_file(), &mut whole, 0)?;
+                Ok(whole.into())
+            }
+        }
+    }
+
+    /// The next bytes, from the start of the body on; 0 at its end.
+    ///
+    /// # Errors
+    /// What reading the file says.
+    pub fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match &mut self.kept {
+            Kept::Memory { bytes, at } => {
+                let n = into.len().min(bytes.len() - *at);
+                into[..n].copy_from_slice(&bytes[*at..*at + n]);
+                *at += n;
+                Ok(n)
+            }
+            Kept::File(file) => file.as_file_mut().read(into),
+        }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        let mut sha256 = [0; 32];
+        sha256.copy_from_slice(digest::digest(&digest::SHA256, &bytes).as_ref());
+        Self { len: bytes.len() as u64, sha256, kept: Kept::Memory { bytes, at: 0 } }
+    }
+}
+
+/// Why a body was not received.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BodyError {
+    #[error("the body is longer than {max} bytes")]
+    TooLong { max: u64 },
+    #[error("the body came slower than {min_rate} bytes per second")]
+    Slow { min_rate: u64 },
+    #[error("the body broke off: {0}")]
+    Broken(String),
+    #[error("the server cannot store the body: {0}")]
+    Disk(#[from] io::Error),
+}
+
+/// Receives all of it, at most `max` bytes and never more than the listener takes.
+pub(super) async fn receive(body: axum::body::Body, limits: &BodyLimits, max: u64) -> Result<Body, BodyError> {
+    use hyper::body::Body as _;
+    let max = max.min(limits.max);
+    if body.size_hint().lower() > max {
+        return Err(BodyError::TooLong { max });
+    }
+    let mut body = pin!(body);
+    let mut hash = digest::Context::new(&digest::SHA256);
+    let (mut memory, mut file, mut len) = (BytesMut::new(), None, 0_u64);
+    let enough = limits.min_rate * limits.window.as_millis() as u64 / 1_000;
+    let (mut until, mut before) = (Instant::now() + limits.window, 0);
+    loop {
+        let frame = match timeout_at(until, body.frame()).await {
+            Ok(Some(frame)) => frame.map_err(|e| BodyError::Broken(e.to_string()))?,
+            Ok(None) => break,
+            Err(_) if len - before < enough => return Err(BodyError::Slow { min_rate: limits.min_rate }),
+            Err(_) => {
+                (until, before) = (Instant::now() + limits.window, len);
+                continue;
+            }
+        };
+        // Trailers are of no use to anybody here.
+        let Ok(piece) = frame.into_data() else { continue };
+        len += piece.len() as u64;
+        if len > max {
+            return Err(BodyError::TooLong { max });
+        }
+        hash.update(&piece);
+        match &mut file {
+            None if memory.len() + piece.len() <= limits.memory => memory.extend_from_slice(&piece),
+            None => {
+                let mut made = Spooled::make(&limits.dir).await?;
+                made.write.write_all(&std::mem::take(&mut memory)).await?;
+                made.write.write_all(&piece).await?;
+                file = Some(made);
+            }
+            Some(file) => file.write.write_all(&piece).await?,
+        }
+    }
+    let mut sha256 = [0; 32];
+    sha256.copy_from_slice(hash.finish().as_ref());
+    let kept = match file {
+        None => Kept::Memory { bytes: memory.freeze(), at: 0 },
+        Some(mut file) => {
+            file.write.flush().await?;
+            Kept::File(file.named)
+        }
+    };
+    Ok(Body { kept, len, sha256 })
+}
+
+/// A file on its way: `write` has its own position, so the other one reads from the start.
+struct Spooled {
+    named: NamedTempFile,
+    write: tokio::fs::File,
+}
+
+impl Spooled {
+    async fn make(dir: &Path) -> io::Result<Self> {
+        let dir = dir.to_owned();
+        let make = move || -> io::Result<(NamedTempFile, File)> {
+            let named = tempfile::Builder::new().prefix("body-").tempfile_in(dir)?;
+            let write = named.reopen()?;
+            Ok((named, write))
+        };
+        let (named, write) = tokio::task::spawn_blocking(make).await.map_err(io::Error::other)??;
+        Ok(Self { named, write: tokio::fs::File::from_std(write) })
+    }
+}
+
+#[cfg(test)]
+#[path = "body_tests.rs"]
+mod tests;

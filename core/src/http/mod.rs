@@ -1,7 +1,27 @@
-//! The HTTP mux. For now the admin listener (probes and metrics for anybody who reaches it) and the local control
-//! socket (whoever may open it is admin). The TAK API's listeners arrive with the identity issue.
+//! HTTP: the mux with the routes of the core and the plugins, the admin listener (probes and metrics for anybody who
+//! reaches it) and the local control socket (whoever may open it is admin). The TAK API's listeners arrive with the
+//! identity issue.
+//!
+//! Parts of the mux, in the order a request meets them: `listener`, `table` (`pattern`, `route`), `auth`, `body`, `calls`,
+//! `call`, `run`, `answer`, `spool` (`space`), `outgoing` (`range`), `refusal`; `serve` walks through them.
 pub mod admin;
-pub mod local;
 pub mod answer;
+pub mod auth;
+#[cfg(test)]
+mod bed;
 pub mod body;
+pub mod call;
+pub mod calls;
+pub mod listener;
+pub mod local;
 pub mod mux;
+mod outgoing;
+pub mod pattern;
+mod range;
+mod refusal;
+pub mod route;
+mod run;
+pub mod serve;
+pub mod space;
+mod spool;
+pub mod table;

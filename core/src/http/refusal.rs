@@ -1,0 +1,139 @@
+//! [`Refusal`]: an answer the mux makes itself, and the error answers of handlers: status, headers and a body in the style
+//! of the listener (marti-http.md 2.8, rest-api.md 2.4). Texts are for the user: what and what to do, never a path of a
+//! file or a stack.
+use std::fmt::Display;
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, Method, Response, StatusCode, header},
+};
+use serde_json::json;
+
+use super::{answer::HandlerError, auth::Denied, body::BodyError, listener::Listener, route::Owner};
+
+/// See the file's head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    message: String,
+    /// Seconds.
+    retry_after: Option<u32>,
+    allow: Vec<Method>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, message: impl Display) -> Self {
+        Self { status, message: message.to_string(), retry_after: None, allow: Vec::new() }
+    }
+
+    fn later(seconds: u32, message: impl Display) -> Self {
+        Self { retry_after: Some(seconds), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message) }
+    }
+
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no such resource")
+    }
+
+    pub fn method(allow: Vec<Method>) -> Self {
+        Self { allow, ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "this resource does not take this method") }
+    }
+
+    /// All slots and all waiting places are taken.
+    pub fn busy(owner: &Owner) -> Self {
+        Self::later(2, format_args!("{owner} is busy; try again"))
+    }
+
+    /// Its reload takes too long.
+    pub fn parked(owner: &Owner) -> Self {
+        Self::later(5, format_args!("{owner} is being reloaded; try again"))
+    }
+
+    /// A tripped plugin is restarted after 5 s at the earliest (plugins.md 4).
+    pub fn tripped(owner: &Owner) -> Self {
+        Self::later(5, format_args!("the plugin {owner} has failed and is stopped; the administrator sees why"))
+    }
+
+    /// Nothing came within the time limit.
+    pub fn timeout(owner: &Owner) -> Self {
+        Self::new(StatusCode::GATEWAY_TIMEOUT, format_args!("{owner} did not answer in time"))
+    }
+
+    /// The handler panicked, or its thread is gone.
+    pub fn failed(owner: &Owner) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, format_args!("{owner} failed to answer this request"))
+    }
+
+    /// The answer.
+    pub fn answer(self, listener: &Listener) -> Response<Body> {
+        let (kind, text) = body(listener, &self.message);
+        let mut answer = Response::new(Body::from(text));
+        *answer.status_mut() = self.status;
+        let headers = answer.headers_mut();
+        headers.insert(header::CONTENT_TYPE, kind);
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, challenge(listener));
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        let allow = self.allow.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+        if let Ok(allow) = HeaderValue::try_from(allow)
+            && !allow.is_empty()
+        {
+            headers.insert(header::ALLOW, allow);
+        }
+        answer
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Unknown => Self::new(StatusCode::UNAUTHORIZED, "say who you are: this needs a login or a token"),
+            Denied::Forbidden => Self::new(StatusCode::FORBIDDEN, "your account or token does not allow this"),
+        }
+    }
+}
+
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Self {
+        let status = match &error {
+            BodyError::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyError::Slow { .. } => StatusCode::REQUEST_TIMEOUT,
+            BodyError::Broken(_) => StatusCode::BAD_REQUEST,
+            BodyError::Disk(disk) if disk.kind() == std::io::ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
+            BodyError::Disk(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, error)
+    }
+}
+
+impl From<HandlerError> for Refusal {
+    fn from(error: HandlerError) -> Self {
+        let wrong = error.status.is_client_error() || error.status.is_server_error();
+        Self::new(if wrong { error.status } else { StatusCode::INTERNAL_SERVER_ERROR }, error.message)
+    }
+}
+
+/// The style of a listener's errors. The shapes of the TAK API (JSON with status and code, text for `/Marti/sync`) come
+/// with its routes; so far all listeners have the one of REST and admin.
+fn body(listener: &Listener, message: &str) -> (HeaderValue, String) {
+    match listener {
+        Listener::MartiHttp
+        | Listener::MartiHttps
+        | Listener::Enrollment
+        | Listener::Rest
+        | Listener::Admin
+        | Listener::Own(_) => (HeaderValue::from_static("application/json"), json!({"message": message}).to_string()),
+    }
+}
+
+/// How a caller may say who it is (identity.md 5, rest-api.md 2.3, marti-http.md 2.6).
+fn challenge(listener: &Listener) -> HeaderValue {
+    HeaderValue::from_static(match listener {
+        Listener::MartiHttp | Listener::MartiHttps => r#"Basic realm="TAK""#,
+        Listener::Enrollment => r#"Basic realm="tak""#,
+        Listener::Rest => r#"Bearer realm="Authentication Required""#,
+        Listener::Admin | Listener::Own(_) => "Bearer",
+    })
+}

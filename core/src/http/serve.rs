@@ -1,0 +1,172 @@
+//! A request's way through the [`Mux`]:
+//! 1. look the route up; without one the request goes back untouched;
+//! 2. tripped owners and callers who may not are answered before a body is read;
+//! 3. receive the whole body;
+//! 4. look up again, because a reload may have happened meanwhile; wait while the owner is parked;
+//! 5. wait for a slot; then make sure that the route is still the one of the table;
+//! 6. run the handler (`run`), shape its answer (`outgoing`).
+//!
+//! No lock is held anywhere on this way, and every answer is counted.
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, Method, Request, Response, StatusCode, request::Parts},
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    body::receive,
+    call::{Call, Came, Fields, host},
+    calls::{CallLimits, Flight, Slot},
+    mux::Mux,
+    outgoing,
+    refusal::Refusal,
+    route::Owner,
+    run::{self, Job},
+    table::{Found, Place, State, Table},
+};
+
+/// A request no route is for.
+#[derive(Debug)]
+pub struct Missed {
+    /// The request, untouched.
+    pub request: Request<Body>,
+    /// Methods its path has routes for.
+    pub allow: Vec<Method>,
+}
+
+impl Missed {
+    /// 405 or 404 in the style of the listener, for whoever has no routes of its own to try.
+    pub fn refusal(self, came: &Came) -> Response<Body> {
+        let refusal = if self.allow.is_empty() { Refusal::not_found() } else { Refusal::method(self.allow) };
+        refusal.answer(&came.listener)
+    }
+}
+
+impl Mux {
+    /// Answers a request.
+    ///
+    /// # Errors
+    /// There is no route for it: the request comes back.
+    pub async fn try_answer(&self, came: Came, request: Request<Body>) -> Result<Response<Body>, Box<Missed>> {
+        let found = self.table.load().find(&came.listener, request.method(), request.uri().path());
+        let place = match found {
+            Found::Route(place, _) => place,
+            Found::OtherMethods(allow) => return Err(Box::new(Missed { request, allow })),
+            Found::Nothing => return Err(Box::new(Missed { request, allow: Vec::new() })),
+        };
+        let (parts, body) = request.into_parts();
+        let (method, headers): (Method, HeaderMap) = (parts.method.clone(), parts.headers.clone());
+        let listener = came.listener.clone();
+        let answer = match self.answer_at(&place, came, parts, body).await {
+            Ok(head) => outgoing::response(&method, &headers, head),
+            Err(refusal) => refusal.answer(&listener),
+        };
+        count(listener.name(), &place.owner, answer.status());
+        Ok(answer)
+    }
+
+    async fn answer_at(&self, place: &Place, came: Came, parts: Parts, body: Body) -> Result<run::Head, Refusal> {
+        allow(place, &came)?;
+        let body = receive(body, &came.body, place.route.body_limit).await?;
+        let ready = self.ready(&came, &parts).await?;
+        let tag = parts.method == Method::GET || parts.method == Method::HEAD;
+        let route = &ready.place.route;
+        let call = Call {
+            method: route.method.clone(),
+            pattern: route.text.clone(),
+            path: parts.uri.path().to_owned(),
+            params: ready.params,
+            query: Fields::of_query(parts.uri.query().unwrap_or_default()),
+            host: host(&parts.uri, &parts.headers),
+            headers: parts.headers,
+            peer: came.peer,
+            listener: came.listener,
+            scheme: came.scheme,
+            identity: came.identity,
+            body,
+        };
+        let handler = route.handler.clone();
+        run::run(Job { handler, call, limits: ready.limits, slot: ready.slot, flight: ready.flight, tag }).await
+    }
+
+    /// Steps 4 and 5. The patience for a parked owner is one for all rounds.
+    async fn ready(&self, came: &Came, parts: &Parts) -> Result<Ready, Refusal> {
+        let mut changed = self.changed.subscribe();
+        let until = Instant::now() + self.settings.parked;
+        loop {
+            changed.mark_unchanged();
+            let table = self.table.load_full();
+            let (place, params) = match table.find(&came.listener, &parts.method, parts.uri.path()) {
+                Found::Route(place, params) => (place, params),
+                Found::OtherMethods(allow) => return Err(Refusal::method(allow)),
+                Found::Nothing => return Err(Refusal::not_found()),
+            };
+            allow(&place, came)?;
+            if place.state == State::Parked {
+                match timeout_at(until, changed.changed()).await {
+                    Ok(_) => continue,
+                    Err(_) => return Err(Refusal::parked(&place.owner)),
+                }
+            }
+            let limits = place.route.handler.limits();
+            let Some(slot) = limits.slot().await else { return Err(Refusal::busy(&place.owner)) };
+            let flight = place.generation.begin();
+            if self.still(&table, came, parts, &place) {
+                return Ok(Ready { place, params, limits, slot, flight });
+            }
+        }
+    }
+
+    /// The place answers now as it did in that table.
+    fn still(&self, table: &Arc<Table>, came: &Came, parts: &Parts, place: &Place) -> bool {
+        let now = self.table.load_full();
+        if Arc::ptr_eq(&now, table) {
+            return true;
+        }
+        let found = now.find(&came.listener, &parts.method, parts.uri.path());
+        matches!(found, Found::Route(found, _) if Arc::ptr_eq(&found.route, &place.route) && found.state == State::Running)
+    }
+}
+
+/// A call that may begin.
+struct Ready {
+    place: Arc<Place>,
+    params: Fields,
+    limits: Arc<CallLimits>,
+    slot: Slot,
+    flight: Flight,
+}
+
+/// Step 2.
+fn allow(place: &Place, came: &Came) -> Result<(), Refusal> {
+    place.route.auth.check(&came.identity)?;
+    match place.state {
+        State::Tripped(_) => Err(Refusal::tripped(&place.owner)),
+        State::Running | State::Parked => Ok(()),
+    }
+}
+
+/// Labels are names of configured listeners, of plugins and five classes.
+fn count(listener: &str, owner: &Owner, status: StatusCode) {
+    let class = match status.as_u16() / 100 {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        _ => "5xx",
+    };
+    metrics::counter!("fts_http_requests_total", "listener" => listener.to_owned(), "owner" => owner.name().to_owned(), "status" => class)
+        .increment(1);
+}
+
+#[cfg(test)]
+#[path = "pull_tests.rs"]
+mod pull_tests;
+#[cfg(test)]
+#[path = "reload_tests.rs"]
+mod reload_tests;
+#[cfg(test)]
+#[path = "serve_tests.rs"]
+mod tests;
