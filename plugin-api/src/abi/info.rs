@@ -122,6 +122,30 @@ pub const fn plugin_name(package: &str) -> &str {
     package.split_at(prefix.len()).1
 }
 
+/// Does this library belong to this package: `fts_plugin_xmpp_chat` to `fts-plugin-xmpp-chat`?
+pub const fn exported_as(library: &str, package: &str) -> bool {
+    let (library, package) = (library.as_bytes(), package.as_bytes());
+    if library.len() != package.len() || plugin_name_len(package) == package.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < library.len() {
+        let expected = if package[i] == b'-' { b'_' } else { package[i] };
+        if library[i] != expected {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+const fn plugin_name_len(package: &[u8]) -> usize {
+    match std::str::from_utf8(package) {
+        Ok(package) => plugin_name(package).len(),
+        Err(_) => package.len(),
+    }
+}
+
 const fn text<const N: usize>(from: &str) -> [u8; N] {
     let bytes = from.as_bytes();
     let mut out = [0; N];
@@ -136,6 +160,13 @@ const fn text<const N: usize>(from: &str) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_library_is_called_as_its_package() {
+        assert!(exported_as("fts_plugin_xmpp_chat", "fts-plugin-xmpp-chat"));
+        assert!(!exported_as("fts_plugin_demo", "demo") && !exported_as("demo", "demo"));
+        assert!(!exported_as("fts_plugin_demo", "fts-plugin-dem0"));
+    }
 
     #[test]
     fn what_is_written_reads_back() {

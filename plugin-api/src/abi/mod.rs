@@ -33,12 +33,13 @@ mod module;
 mod plugin;
 
 pub use abi_stable::{
-    library::{AbiHeaderRef, LibHeader},
+    library::{AbiHeaderRef, CheckTypeLayout, LibHeader, RootModuleResult},
     prefix_type::PrefixTypeTrait,
     sabi_trait::prelude::TD_Opaque,
     std_types::{RArc, RBox, RErr, RNone, ROk, ROption, RResult, RSlice, RSliceMut, RSome, RStr, RString, RVec},
 };
 
+pub(crate) use self::module::owned_stream;
 pub use self::{
     bytes::{BytesCalls, SharedBytes},
     event::{EventView, Observed, Observed_TO, ObservedRef, Source, Source_TO, SourceRef},
@@ -47,7 +48,10 @@ pub use self::{
         InterceptBox, Observe, Observe_TO, ObserveBox, Pull, Pull_TO, PullBox, Reply, Verdict, verdict,
     },
     host::{Host, Host_TO, HostBox, HostModule, HostModule_Ref},
-    info::{API_MAJOR, API_MINOR, Info, MAGIC, PANIC_ABORT, PANIC_UNWIND, RUSTC, SDK_VERSION, TARGET, plugin_name},
+    info::{
+        API_MAJOR, API_MINOR, Info, MAGIC, PANIC_ABORT, PANIC_UNWIND, RUSTC, SDK_VERSION, TARGET, exported_as,
+        plugin_name,
+    },
     module::{check_afresh, header_of, plugin_module, root_module},
     plugin::{Failure, HandleBox, PluginHandle, PluginHandle_TO, PluginModule, PluginModule_Ref, failure, stop},
 };

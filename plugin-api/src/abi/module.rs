@@ -50,8 +50,13 @@ pub fn check_afresh() {
 }
 
 extern "C" fn afresh(interface: &'static TypeLayout, object: &'static TypeLayout) -> RResult<(), RBoxError> {
-    let check = || {
-        check_layout_compatibility_with_globals(interface, object, &CheckingGlobals::new()).map_err(RBoxError::new)
-    };
+    let check =
+        || check_layout_compatibility_with_globals(interface, object, &CheckingGlobals::new()).map_err(RBoxError::new);
     std::panic::catch_unwind(check).unwrap_or_else(|_| Err(RBoxError::from_fmt(&"the layout check panicked"))).into()
+}
+
+/// A descriptor the host gave away.
+pub(crate) fn owned_stream(fd: i32) -> std::os::unix::net::UnixStream {
+    // SAFETY: the host made this socket for us, let go of it and told its number only here (`link.pair`).
+    unsafe { std::os::fd::FromRawFd::from_raw_fd(fd) }
 }

@@ -325,6 +325,13 @@ impl Member {
 
 impl From<Target> for SendHow {
     fn from(target: Target) -> Self {
-        Self { target, exclude: Exclude::default(), groups: None, archive: false, link: String::new(), federated: false }
+        Self {
+            target,
+            exclude: Exclude::default(),
+            groups: None,
+            archive: false,
+            link: String::new(),
+            federated: false,
+        }
     }
 }

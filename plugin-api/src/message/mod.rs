@@ -15,14 +15,14 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use client::{ClientEvent, ClientInfo, Contact, Find, Member, Position};
 pub use event::{
-    Also, BindDest, Band, Delivery, Exclude, InterceptSpec, Judged, Latest, Mode, ObserveSpec, Panic, Poisoned,
+    Also, Band, BindDest, Delivery, Exclude, InterceptSpec, Judged, Latest, Mode, ObserveSpec, Panic, Poisoned,
     Release, Replay, RouteInfo, SendHow, SourceInfo, SourceKind, Taken, Target, Unbind, action,
 };
 pub use http::{Auth, Identity, Listener, RequestHead, ResponseHead, Role, RouteSpec, Scope, Spooled};
 pub use life::{CallerKind, CallerSpec, Hello, Level, Manifest, Metric, MetricKind, Phase, ServerInfo, Status};
 pub use link::{Frames, LinkDial, LinkEvent, LinkListen, LinkOpened, LinkProfile, LinkTls, LinkWrite, Trust};
 pub use service::{Alert, Bus, KvSet, ServiceCall, Skipped};
-pub use sql::{CursorPage, Migration, Migrated, Rows, Statement, Value};
+pub use sql::{CursorPage, Migrated, Migration, Rows, Statement, Value};
 
 /// Names of operations for [`crate::abi::Host::call`]. Each line: argument → answer.
 pub mod op {

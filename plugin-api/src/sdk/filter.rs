@@ -1,0 +1,45 @@
+//! [`Filter`]: which events a handler is asked about. Others never cross into the plugin.
+
+/// Types and detail elements; one match is enough.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub(super) types: Vec<String>,
+    pub(super) details: Vec<String>,
+}
+
+/// Events of these types: `b-t-f` exactly that, `b-t-f*` everything that begins so, `*` everything.
+pub fn types<S: Into<String>>(patterns: impl IntoIterator<Item = S>) -> Filter {
+    Filter { types: patterns.into_iter().map(Into::into).collect(), details: Vec::new() }
+}
+
+/// Events with one of these elements directly in their `<detail>`.
+pub fn details<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Filter {
+    Filter { types: Vec::new(), details: names.into_iter().map(Into::into).collect() }
+}
+
+impl Filter {
+    /// Both.
+    #[must_use]
+    pub fn or(mut self, other: Filter) -> Self {
+        self.types.extend(other.types);
+        self.details.extend(other.details);
+        self
+    }
+
+    pub(super) fn name(&self) -> String {
+        let all: Vec<_> = self.types.iter().cloned().chain(self.details.iter().map(|d| format!("<{d}>"))).collect();
+        all.join(" ")
+    }
+}
+
+impl From<&str> for Filter {
+    fn from(pattern: &str) -> Self {
+        types([pattern])
+    }
+}
+
+impl<const N: usize> From<[&str; N]> for Filter {
+    fn from(patterns: [&str; N]) -> Self {
+        types(patterns)
+    }
+}

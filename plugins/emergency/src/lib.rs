@@ -1,0 +1,1 @@
+//! Emergencies: kept, repeated until cancelled, shown to newcomers.
