@@ -60,6 +60,12 @@ struct State {
     ended: bool,
 }
 
+impl State {
+    fn room(&self) -> bool {
+        self.unread.len() < UNREAD && self.unread_bytes < UNREAD_BYTES
+    }
+}
+
 enum Out {
     Bytes(Bytes),
     StartTls,
@@ -140,15 +146,19 @@ impl Link {
 
     pub fn processed(&self, frames: usize) {
         let mut state = self.state.lock();
+        let paused = !state.room();
         for _ in 0..frames {
             let Some(size) = state.unread.pop_front() else { break };
             state.unread_bytes -= size;
         }
-        drop(state);
-        self.wake.notify_one();
+        if paused && state.room() {
+            drop(state);
+            self.wake.notify_one();
+        }
     }
 
     pub fn start_tls(&self, last: &[u8], seen: u64) -> Result<(), LinkError> {
+        let last = if last.is_empty() { Bytes::new() } else { frame::encode(self.frames, last, QUEUE)? };
         let mut state = self.state.lock();
         if state.ended || state.closing.is_some() {
             return Err(LinkError::Gone);
@@ -165,7 +175,7 @@ impl Link {
         state.tls = Tls::Asked;
         if !last.is_empty() {
             state.bytes += last.len();
-            state.out.push_back(Out::Bytes(Bytes::copy_from_slice(last)));
+            state.out.push_back(Out::Bytes(last));
         }
         state.out.push_back(Out::StartTls);
         drop(state);
@@ -243,10 +253,7 @@ impl Link {
             *sending = gather(&mut state.out);
         }
         Look {
-            may_read: state.closing.is_none()
-                && matches!(state.tls, Tls::Plain | Tls::Done)
-                && state.unread.len() < UNREAD
-                && state.unread_bytes < UNREAD_BYTES,
+            may_read: state.closing.is_none() && matches!(state.tls, Tls::Plain | Tls::Done) && state.room(),
             closing: state.closing,
             asked: state.tls == Tls::Asked,
             early: state.tls == Tls::Early,
@@ -273,7 +280,7 @@ impl Link {
     /// Whether one more frame may be handed over.
     pub fn room(&self) -> bool {
         let state = self.state.lock();
-        state.closing.is_none() && state.unread.len() < UNREAD && state.unread_bytes < UNREAD_BYTES
+        state.closing.is_none() && state.room()
     }
 
     /// `n` bytes are with the network.

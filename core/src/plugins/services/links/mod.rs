@@ -80,6 +80,8 @@ pub enum LinkError {
     EarlyPlaintext,
     #[error("a socket pair needs a link whose profile has it, once, and after STARTTLS if there is one")]
     NoPair,
+    #[error(transparent)]
+    Write(#[from] WriteError),
     #[error("no socket pair could be made: {0}")]
     Pair(io::Error),
 }

@@ -208,13 +208,14 @@ impl LinkSet {
         }
     }
 
-    /// Begins TLS on a link that began in plain: sends `last` as it is (the answer that agrees to it; empty for none),
+    /// Begins TLS on a link that began in plain: sends the frame `last` (the answer that agrees to it; empty = none),
     /// reads nothing more in plain and shakes hands; then `Secured`. `seen` = number of the last frame the plugin has
     /// looked at: whatever came behind it came in plain, and ends the link. Frames of the link that still wait with the
     /// plugin after an error must not be believed.
     ///
     /// # Errors
-    /// [`LinkError::EarlyPlaintext`], [`LinkError::NoStartTls`], [`LinkError::Gone`].
+    /// [`LinkError::EarlyPlaintext`], [`LinkError::NoStartTls`], [`LinkError::Gone`], or what `write` says of
+    /// `last`.
     pub fn starttls(&self, link: LinkId, last: &[u8], seen: u64) -> Result<(), LinkError> {
         self.link(link).ok_or(LinkError::Gone)?.start_tls(last, seen)
     }

@@ -2,10 +2,10 @@
 //!
 //! With a name to check it is the usual check of a server. Without one the chain must be good for a client or, failing
 //! that, for a server: federation peers show either. The peer must always prove that it has the key.
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -47,6 +47,24 @@ pub(super) fn sha256(der: &[u8]) -> [u8; 32] {
     out
 }
 
+/// Shown with what came instead, so that it can be compared.
+struct NotPinned([u8; 32]);
+
+impl fmt::Display for NotPinned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not the pinned certificate, but one with the fingerprint ")?;
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+impl fmt::Debug for NotPinned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for NotPinned {}
+
 fn wrong_name(error: &Error) -> bool {
     use CertificateError::{NotValidForName, NotValidForNameContext};
     matches!(error, Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }))
@@ -70,7 +88,7 @@ impl Verifier {
         match &self.anchors {
             Anchors::Any => named(()),
             Anchors::Pinned(pin) if sha256(leaf) == *pin => named(()),
-            Anchors::Pinned(_) => Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)),
+            Anchors::Pinned(_) => Err(CertificateError::Other(OtherError(Arc::new(NotPinned(sha256(leaf))))).into()),
             Anchors::Chain { server, client } => match name {
                 Some(name) => server.verify_server_cert(leaf, others, name, &[], now).map(drop),
                 None => match client.verify_client_cert(leaf, others, now) {
