@@ -1,5 +1,5 @@
 //! [`Body`]: the body of a request, whole before a handler sees it: in memory up to a limit, then in a temporary file
-//! that goes when the body goes; hashed on the way. [`receive`] takes it from the wire: length first (413 without reading),
+//! that goes when the body goes; hashed on the way. `receive` takes it from the wire: length first (413 without reading),
 //! then piece by piece under the limit and a minimum rate. No slot of a plugin is taken meanwhile, so a slow sender costs
 //! a connection and nothing else (DECISIONS 91).
 use std::{

@@ -77,7 +77,9 @@ async fn sixty_four_slow_senders_take_no_slot() {
     bed.add(route(Method::GET, "/quick", &limits, |_| Ok(Answer::bytes("text/plain", "here"))));
     let mut senders = Vec::new();
     for _ in 0..64 {
-        senders.push(bed.raw("PUT /files HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 64\r\n\r\n").await);
+        senders.push(
+            bed.raw("PUT /files HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 64\r\n\r\n").await,
+        );
     }
     // The server asks for the body: each of them is being received now.
     for sender in &mut senders {

@@ -1,4 +1,4 @@
-//! [`CallLimits`]: how many calls of an owner run at once and how many wait, and [`Generation`]: the calls that are under
+//! [`CallLimits`]: how many calls of an owner run at once and how many wait, and `Generation`: the calls that are under
 //! way for one registration of an owner. A slot is taken when the whole request is there and given back when the handler
 //! has returned and its answer is made; the client's speed has no part in it.
 use std::{

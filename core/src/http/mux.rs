@@ -1,5 +1,5 @@
 //! [`Mux`]: the routes of all HTTP listeners, the core's and the plugins'. Changes go through one lock: the book is copied,
-//! changed and checked, a new [`Table`] is built from it, and only when that worked do both take the place of the old
+//! changed and checked, a new `Table` is built from it, and only when that worked do both take the place of the old
 //! ones; so a refused change leaves everything as it was. Requests read the table without a lock.
 //!
 //! A plugin registers into a [`Staged`] set and commits it: what the owner had is replaced in one step, so a reload shows

@@ -21,7 +21,9 @@ pub(super) fn wanted(asked: &HeaderMap, len: u64, tag: &str, modified: Option<&s
         return Wanted::Unchanged;
     }
     let text = |name: HeaderName| asked.get(name).and_then(|v| v.to_str().ok());
-    let same = text(header::IF_RANGE).is_none_or(|kept| kept == tag || Some(kept) == modified);
+    // A weak tag does not promise the same bytes.
+    let same =
+        text(header::IF_RANGE).is_none_or(|kept| (kept == tag && !tag.starts_with("W/")) || Some(kept) == modified);
     match text(header::RANGE) {
         Some(range) if ranges && same => part(range, len),
         _ => Wanted::Whole,

@@ -1,4 +1,4 @@
-//! [`Space`]: how much of the disk the spooled answers of one owner take together. Over the limit, making answers waits
+//! `Space`: how much of the disk the spooled answers of one owner take together. Over the limit, making answers waits
 //! (without a slot) until clients have read; clients that take next to nothing then lose their answer, otherwise a dozen
 //! of them could hold the space, and with it the owner's database snapshots, for ever.
 use std::{

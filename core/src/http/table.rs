@@ -1,6 +1,6 @@
-//! [`Table`]: which route answers a request, for one moment. Never changed: every change builds another one, so a request
+//! `Table`: which route answers a request, for one moment. Never changed: every change builds another one, so a request
 //! reads it without a lock. Per listener and method there are two trees, because `matchit` knows no `{name}` beside a
-//! `{name*}` in one place; where both match, [`super::pattern::Pattern::wins_over`] decides.
+//! `{name*}` in one place; where both match, `Pattern::wins_over` decides.
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -93,9 +93,17 @@ impl Table {
     /// Looks a request up. HEAD takes the route of GET where it has none of its own; a slash too many at the end does not
     /// matter (marti-http.md 2.4).
     pub fn find(&self, listener: &Listener, method: &Method, path: &str) -> Found {
-        match (self.find_exactly(listener, method, path), path.strip_suffix('/')) {
-            (Found::Nothing, Some(shorter)) => self.find_exactly(listener, method, shorter),
-            (found, _) => found,
+        let found = self.find_exactly(listener, method, path);
+        let Some(shorter) = path.strip_suffix('/') else { return found };
+        // `/a/` is `/a` before it is the rest of `/`.
+        match (&found, self.find_exactly(listener, method, shorter)) {
+            (Found::Route(place, _), Found::Route(other, params))
+                if place.route.pattern.has_rest() && other.route.pattern.wins_over(&place.route.pattern) =>
+            {
+                Found::Route(other, params)
+            }
+            (Found::Nothing, other) | (Found::OtherMethods(_), other @ Found::Route(..)) => other,
+            _ => found,
         }
     }
 
