@@ -17,7 +17,7 @@ const READ_ONLY: &[&str] = &["user_version", "data_version", "page_size"];
 pub(super) fn refusal(action: AuthAction<'_>, confined: bool) -> Option<String> {
     use AuthAction as A;
     if let A::Transaction { .. } | A::Savepoint { .. } = action {
-        return Some("BEGIN, COMMIT, ROLLBACK and SAVEPOINT are the server's; use a transaction object".into());
+        return Some("BEGIN, COMMIT, ROLLBACK and SAVEPOINT are the server's; use a transaction object (and the vacuum of the database for VACUUM)".into());
     }
     if !confined {
         return None;
@@ -41,6 +41,8 @@ pub(super) fn refusal(action: AuthAction<'_>, confined: bool) -> Option<String> 
         | A::CreateTable { table_name }
         | A::DropTable { table_name }
         | A::AlterTable { table_name, .. }
+        | A::CreateTrigger { table_name, .. }
+        | A::CreateTempTrigger { table_name, .. }
             if table_name.eq_ignore_ascii_case(RECORD) =>
         {
             Some(format!("{RECORD} is the server's record of migrations"))

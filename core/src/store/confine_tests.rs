@@ -45,7 +45,8 @@ const REFUSED: &[&str] = &[
     "DELETE FROM Schema_Migration",
     "DROP TABLE schema_migration",
     "ALTER TABLE schema_migration RENAME TO s",
-    "CREATE TRIGGER g AFTER INSERT ON a BEGIN DELETE FROM schema_migration; END; ",
+    "CREATE TRIGGER g AFTER INSERT ON schema_migration BEGIN DELETE FROM a; END",
+    "CREATE TEMP TRIGGER g AFTER INSERT ON main.schema_migration BEGIN DELETE FROM a; END",
 ];
 
 const ALLOWED: &[&str] = &[
@@ -94,13 +95,16 @@ fn a_plugin_cannot_leave_its_database() {
             Err(StoreError::Refused { .. }) => {}
             // Not a statement a migration or a query can hold, but no way out either.
             Err(StoreError::Migration { source, .. }) if matches!(*source, StoreError::Refused { .. }) => {}
+            // SQLite's own refusal comes first there.
+            Err(error) if sql.starts_with("VACUUM") && error.to_string().contains("from within a transaction") => {}
             other => panic!("{sql} by {how}: {other:?}"),
         };
         // Twice: the second time the statement may come from the cache.
         refused(db.exec(sql, params).map(drop), "exec");
         refused(db.exec(sql, params).map(drop), "exec again");
         refused(db.query(sql, params).map(drop), "query");
-        refused(db.cursor(sql, params).map(drop), "cursor");
+        // Functions over pragmas prepare theirs with the first row.
+        refused(db.cursor(sql, params).and_then(|mut c| c.next(1)).map(drop), "cursor");
         let tx = db.begin().unwrap();
         refused(tx.exec(sql, params).map(drop), "transaction");
         refused(tx.query(sql, params).map(drop), "transaction's query");
@@ -130,9 +134,17 @@ fn everything_else_works() {
 }
 
 #[test]
+fn a_trigger_may_not_do_what_its_author_may_not() {
+    let db = confined();
+    db.exec("CREATE TRIGGER g AFTER INSERT ON a BEGIN DELETE FROM schema_migration; END", &[]).unwrap();
+    assert!(matches!(db.exec("INSERT INTO a(t) VALUES ('x')", &[]), Err(StoreError::Refused { .. })));
+}
+
+#[test]
 fn the_core_is_not_confined_but_opens_no_transaction_by_sql() {
     let db = Database::memory(Options::default()).unwrap();
     db.exec("PRAGMA optimize", &[]).unwrap();
-    db.exec("VACUUM", &[]).unwrap();
+    db.exec("ATTACH ':memory:' AS other", &[]).unwrap();
+    db.exec("DETACH other", &[]).unwrap();
     assert!(matches!(db.exec("BEGIN", &[]), Err(StoreError::Refused { .. })));
 }

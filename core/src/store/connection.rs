@@ -261,15 +261,17 @@ impl Link {
             }
             _ => None,
         };
+        // A refused function has no code of its own, only this text.
+        let denied =
+            code == Some(ErrorCode::AuthorizationForStatementDenied) || error.to_string().contains("not authorized");
+        if let Some(why) = self.guard.refused.lock().take().filter(|_| denied) {
+            return self.facts.refused(why, sql);
+        }
         match code {
             Some(ErrorCode::OperationInterrupted) if self.guard.deadline.load(Relaxed) == u64::MAX => {
                 self.facts.closed()
             }
             Some(ErrorCode::OperationInterrupted) => self.facts.too_long("the work", self.facts.options.limit),
-            Some(ErrorCode::AuthorizationForStatementDenied) => {
-                let why = self.guard.refused.lock().take();
-                self.facts.refused(why.unwrap_or_else(|| error.to_string()), sql)
-            }
             _ => StoreError::sqlite(&self.facts.path, sql, error),
         }
     }

@@ -208,6 +208,21 @@ impl Database {
         }))
     }
 
+    /// Writes the file anew without free space; the writer is taken meanwhile, without limit of time. Needs that much
+    /// space twice while it runs.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`]; nothing was changed.
+    pub fn vacuum(&self) -> Result<(), StoreError> {
+        let link = self.inner.writer.take()?;
+        let result = link.own("VACUUM").and_then(|()| {
+            // Without this the log stays as large as the new file. With readers on old snapshots it stays; that is no error.
+            link.ours("PRAGMA wal_checkpoint", |c| c.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
+        });
+        self.inner.writer.release(link);
+        result
+    }
+
     /// Finishes the writes already asked for, ends readers and cursors, moves the log into the file and closes it. Every
     /// later call, from any handle, answers [`StoreError::Closed`]. A second close does nothing.
     ///
