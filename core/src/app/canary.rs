@@ -74,7 +74,7 @@ impl Canary {
         let sent = {
             let mut batch = Batch::new(router, Source::Client(from), text.len());
             let sent = batch.admit(&text, &spans).is_ok();
-            batch.finish();
+            let _ = batch.finish();
             sent
         };
         sent && tokio::time::timeout(PATIENCE, arrives(to, &uid)).await.unwrap_or(false)

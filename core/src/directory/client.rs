@@ -189,6 +189,11 @@ impl Client {
         self.listener.name == CANARY
     }
 
+    /// The user, where the listener knows users: the name in its certificate; "" = nobody in particular.
+    pub fn user(&self) -> &str {
+        self.cert.as_ref().map_or("", |c| c.common_name.as_str())
+    }
+
     /// Does it only send (`cot_submit`)? Then nothing is ever written to it.
     pub fn one_way(&self) -> bool {
         self.listener.kind == ListenerKind::CotSubmit

@@ -72,6 +72,12 @@ impl GroupNames {
         Groups { send: bits.clone(), receive: bits }
     }
 
+    /// Every group but the server's own: whom an event for everybody goes to.
+    pub fn all(&self) -> Bits {
+        let table = self.table.read();
+        Bits::of(table.by_name.iter().filter(|(name, _)| &***name != CANARY).map(|(_, bit)| *bit))
+    }
+
     /// Names of a set, for people.
     pub fn names(&self, set: &Bits) -> Vec<String> {
         let table = self.table.read();

@@ -9,7 +9,7 @@ use std::{collections::HashMap, sync::Arc};
 use fts_plugin_api::cot::{Cot, Element, Millis};
 use parking_lot::Mutex;
 
-use super::{Reason, Resolved, Router, Source, chat};
+use super::{Members, Reason, Resolved, Router, Source, chat, hooks::Aim, source::FromPlugin};
 use crate::directory::{Bits, Client, Found};
 
 /// The callsign that means everybody.
@@ -24,8 +24,8 @@ pub struct Address {
     pub broadcast: bool,
     /// Named receivers (uid, callsign, chat members).
     pub clients: Found,
-    /// Slots of bound destinations: membership decides, not groups (RULE-56).
-    pub bound: Vec<Arc<Bits>>,
+    /// Members of bound destinations: membership decides, not groups (RULE-56).
+    pub bound: Vec<Arc<Members>>,
     /// Broadcast restricted to these groups of the sender.
     pub groups: Bits,
     /// Some destination was of a kind plugins bind.
@@ -70,6 +70,41 @@ impl Address {
 }
 
 impl Router {
+    /// Who an event is for where a plugin said so.
+    pub(super) fn aimed(&self, aim: &Aim, from: &FromPlugin, cot: &Cot, source: &Source<'_>) -> Address {
+        let own = source.own_conn();
+        let mut address = Address::default();
+        match aim {
+            Aim::Addressed => address = self.address(cot, source),
+            Aim::All => address = Address::everyone(),
+            Aim::Groups(groups) => address.groups = groups.clone(),
+            Aim::Conns(conns) => {
+                let roster = self.directory.roster();
+                address.add(roster.clients().filter(|c| conns.contains(&c.conn)).cloned().collect(), own);
+            }
+            Aim::Callsigns(names) => {
+                let index = self.directory.index();
+                names.iter().for_each(|name| address.add(index.callsign(name), own));
+            }
+            Aim::Uids(uids) => {
+                let index = self.directory.index();
+                uids.iter().for_each(|uid| address.add(index.uid(uid), own));
+            }
+            Aim::Audience(slots) => {
+                address.mission = true;
+                address.bound.push(slots.clone());
+            }
+        }
+        if address.said.is_empty() {
+            address.said = format!("as plugin {} says", from.plugin);
+        }
+        if address.broadcast && from.picks() {
+            address.broadcast = false;
+            address.groups = from.send.clone();
+        }
+        address
+    }
+
     /// Who an event of this source is for.
     pub(super) fn address(&self, cot: &Cot, source: &Source<'_>) -> Address {
         let mut address = Address::default();
@@ -131,6 +166,9 @@ impl Router {
         address.say(kind, name);
         match self.destinations.get(kind).map(|b| b.resolve(name, source)) {
             Some(Resolved::Audience(slots)) => address.bound.push(slots),
+            // Decided when the event was taken in.
+            Some(Resolved::Hold(_)) => {}
+            Some(Resolved::Down) => Reason::PluginDown.count(1),
             Some(Resolved::NotWriter) => Reason::NotWriter.count(1),
             Some(Resolved::Unknown) => Reason::NoReceiver.count(1),
             None => Reason::UnboundDest.count(1),

@@ -29,6 +29,8 @@ pub struct Batch<'r> {
     stamp: String,
     buf: Vec<u8>,
     pub(super) drafts: SmallVec<[Draft; 8]>,
+    /// A batch of the same read waits for the journal.
+    pub(super) behind: bool,
     splices: Splices,
 }
 
@@ -58,6 +60,7 @@ impl<'r> Batch<'r> {
             stamp,
             buf,
             drafts: SmallVec::new(),
+            behind: false,
             splices: Splices::new(),
         }
     }
@@ -84,7 +87,7 @@ impl<'r> Batch<'r> {
 
     /// The same with the protobuf payload it came as, which is sent on where nothing changes it (RULE-31).
     pub fn admit_form(&mut self, text: &[u8], spans: &Spans, payload: Option<&[u8]>) -> Result<(), Reason> {
-        let admitted = self.try_admit(text, spans, payload);
+        let admitted = self.try_admit(text, spans, payload, true);
         if let Err(reason) = admitted {
             reason.count(1);
             self.router.why.refused(&self.source, self.now, text, spans, reason);
@@ -92,27 +95,35 @@ impl<'r> Batch<'r> {
         admitted
     }
 
-    fn try_admit(&mut self, text: &[u8], spans: &Spans, payload: Option<&[u8]>) -> Result<(), Reason> {
+    /// `first` = it was not tagged and filtered before (an intercept's new text was).
+    pub(super) fn try_admit(
+        &mut self,
+        text: &[u8],
+        spans: &Spans,
+        payload: Option<&[u8]>,
+        first: bool,
+    ) -> Result<(), Reason> {
         let cot = &self.policy.config.cot;
         let kind = spans.attrs[Attr::Type as usize].of(text);
-        let from_client = !matches!(self.source, Source::Server { .. });
+        let from_client = !matches!(self.source, Source::Server { .. } | Source::Plugin(_));
         if from_client && !cot.allow_client_notices && (kind.starts_with(b"t-x-m-") || kind == b"t-x-g-c") {
             return Err(Reason::Notice);
         }
         self.splices.clear();
         let repairs = check(text, spans, self.now, &mut self.splices).map_err(|_| Reason::Schema)?;
-        if from_client && !self.source.internal() {
+        if from_client && first && !self.source.internal() {
             self.filter(text, spans, kind, &repairs)?;
         }
         let flow = flow_tags(text, spans);
-        if cot.flow_tags
+        if first
+            && cot.flow_tags
             && let Some(tags) = flow
             && tags.attr(&self.policy.flow_tag).is_some()
             && !names_mission(text, spans)
         {
             return Err(Reason::Loop);
         }
-        if cot.flow_tags {
+        if first && cot.flow_tags {
             self.splices.flow_tag(text, spans, &self.policy.flow_tag, &self.stamp);
         }
         let start = self.buf.len();

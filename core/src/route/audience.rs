@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fts_plugin_api::cot::Cot;
 
 use super::{Address, Reason, Source};
-use crate::directory::{Bits, Client, Found, Place, Roster};
+use crate::directory::{Client, Found, Place, Roster};
 
 /// Who gets an event that is not a broadcast (those go to [`Roster::reach`]). Counts receivers that groups keep away.
 pub(super) fn audience(address: &Address, source: &Source<'_>, roster: &Roster) -> Found {
@@ -20,13 +20,16 @@ pub(super) fn audience(address: &Address, source: &Source<'_>, roster: &Roster) 
             Reason::NoReach.count(1);
         }
     }
-    let mut slots: Vec<Arc<Bits>> = address.bound.clone();
-    if !address.groups.is_empty() {
-        slots.push(roster.reach(&address.groups));
-    }
-    for slot in slots.iter().flat_map(|bits| bits.iter()) {
-        if let Some(client) = roster.client(slot).filter(|c| c.conn != own) {
+    for (slot, conn) in address.bound.iter().flat_map(|members| members.iter()) {
+        if let Some(client) = roster.client(slot).filter(|c| c.conn == conn && c.conn != own) {
             push(&mut clients, client);
+        }
+    }
+    if !address.groups.is_empty() {
+        for client in roster.reach(&address.groups).iter().filter_map(|slot| roster.client(slot)) {
+            if client.conn != own && send.meets(&client.groups().receive) {
+                push(&mut clients, client);
+            }
         }
     }
     clients

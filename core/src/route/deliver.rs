@@ -42,7 +42,10 @@ impl Router {
         for ready in turn {
             let source = ready.source();
             for staged in &ready.events {
-                let address = self.address(&staged.cot, &source);
+                let address = match staged.more.as_ref().and_then(|m| m.aim.as_ref()) {
+                    Some((from, aim)) => self.aimed(aim, from, &staged.cot, &source),
+                    None => self.address(&staged.cot, &source),
+                };
                 if !address.broadcast {
                     self.deliver_run(&mut run, prompt);
                     self.deliver_addressed(ready, staged, &address, prompt);
@@ -93,8 +96,10 @@ impl Router {
         }
         self.totals.routed.fetch_add(counted, Relaxed);
         meters().routed_broadcast.increment(counted);
+        let hooks = self.hooks.load();
         for (ready, staged) in &run.events {
             self.tap.show(staged, ready, "everyone");
+            self.observe(&hooks, ready, staged);
         }
         self.why.broadcast(&run.events, &slots);
         run.events.clear();
@@ -125,7 +130,14 @@ impl Router {
     fn deliver_addressed(&self, ready: &Ready, staged: &Staged, address: &Address, prompt: &mut Option<Prompt>) {
         let source = ready.source();
         let roster = self.directory.roster();
-        let clients = audience::audience(address, &source, &roster);
+        let mut clients = audience::audience(address, &source, &roster);
+        if let Some(from) = staged.more.as_ref().and_then(|m| m.aim.as_ref()).map(|(from, _)| from).or(source.plugin())
+        {
+            clients.retain(|c| !from.excludes(c));
+        }
+        if let Some(more) = staged.more.as_ref().filter(|m| !m.served.is_empty()) {
+            clients.retain(|c| !more.served.contains(&c.conn));
+        }
         let chat = staged.cot.kind().starts_with("b-t-f");
         let kind = if address.mission {
             &meters().routed_mission
@@ -145,6 +157,11 @@ impl Router {
         for client in &clients {
             let n = self.queue(client, &event, ready, prompt);
             self.totals.delivered.fetch_add(n, Relaxed);
+        }
+        match staged.more.as_ref().filter(|m| !m.holds.is_empty()) {
+            // Observers see it when it is let go.
+            Some(more) => self.held(ready, staged, more, &clients),
+            None => self.observe(&self.hooks.load(), ready, staged),
         }
         if clients.is_empty() && !address.mission && !address.consumed && !address.own {
             if chat {

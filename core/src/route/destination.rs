@@ -1,22 +1,65 @@
 //! Destination kinds of `<dest>` that the core does not resolve itself: `mission`, `mission-guid` and whatever a plugin
 //! brings. A kind nobody bound adds no receiver and is counted; it never widens to a broadcast (RULE-54).
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
 
 use parking_lot::RwLock;
 
-use super::Source;
-use crate::directory::Bits;
+use super::{Source, hooks::Seen};
+use crate::directory::Client;
 
 /// What a binding says about one destination.
 #[derive(Clone, Debug)]
 pub enum Resolved {
-    /// The slots that get it; groups are not applied (RULE-56). Must be read after the roster of the same pass.
-    Audience(Arc<Bits>),
+    /// Who gets it; groups are not applied (RULE-56).
+    Audience(Arc<Members>),
+    /// A plugin holds the event and lets it go when it has stored it.
+    Hold(Arc<dyn Hold>),
+    /// Its plugin is disabled or has failed: it goes to nobody.
+    Down,
     /// The sender may not send there.
     NotWriter,
     /// No such name.
     Unknown,
+}
+
+/// The connections of an audience: slot and number, sorted. A slot that somebody else has got meanwhile is noticed by
+/// the number (decision 96), whatever order things were read in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Members(Vec<(u32, u64)>);
+
+impl Members {
+    /// Of these (slot, connection).
+    pub fn of(all: impl IntoIterator<Item = (u32, u64)>) -> Self {
+        let mut all: Vec<_> = all.into_iter().collect();
+        all.sort_unstable();
+        all.dedup();
+        Self(all)
+    }
+
+    /// Is this client one of them?
+    pub fn contains(&self, client: &Client) -> bool {
+        self.0.binary_search(&(client.slot, client.conn)).is_ok()
+    }
+
+    /// (slot, connection) of each.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
+        self.0.iter().copied()
+    }
+}
+
+/// Takes events of destinations that are held. Must not wait: it queues.
+pub trait Hold: Send + Sync + std::fmt::Debug {
+    /// Its consumer in the journal.
+    fn consumer(&self) -> Arc<str>;
+    /// Takes one. False = its plugin is down; the event goes nowhere.
+    fn hold(&self, seen: Arc<Seen>) -> bool;
 }
 
 /// Resolves destinations of one kind. Called on the sender's task: quick, no waiting.
@@ -29,6 +72,7 @@ pub trait Binding: Send + Sync {
 #[derive(Default)]
 pub struct Destinations {
     kinds: RwLock<HashMap<String, Arc<dyn Binding>>>,
+    count: AtomicUsize,
 }
 
 impl Destinations {
@@ -39,12 +83,20 @@ impl Destinations {
             return false;
         }
         kinds.insert(kind.to_owned(), binding);
+        self.count.store(kinds.len(), Relaxed);
         true
     }
 
     /// Takes a kind back.
     pub fn unbind(&self, kind: &str) {
-        self.kinds.write().remove(kind);
+        let mut kinds = self.kinds.write();
+        kinds.remove(kind);
+        self.count.store(kinds.len(), Relaxed);
+    }
+
+    /// Is any kind bound?
+    pub fn any(&self) -> bool {
+        self.count.load(Relaxed) > 0
     }
 
     /// The binding of a kind.

@@ -99,7 +99,7 @@ pub(super) fn check(
         let address = match source {
             Source::Client(client) => client.peer.ip(),
             Source::Datagram { peer, .. } => peer.ip(),
-            Source::Server { .. } => return Ok(()),
+            Source::Server { .. } | Source::Plugin(_) => return Ok(()),
         };
         let mut addresses = limits.addresses.lock();
         let (began, events) = addresses.entry(limits.hasher.hash_one(address)).or_insert((now, 0));

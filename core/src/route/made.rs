@@ -79,8 +79,11 @@ impl Router {
     pub fn broadcast(&self, text: &[u8], send: &Bits, except: u64) {
         let Ok(spans) = fts_plugin_api::cot::scan(text) else { return };
         let mut batch = Batch::new(self, Source::Server { send, except }, text.len());
-        if batch.admit(text, &spans).is_ok() {
-            batch.finish();
+        if batch.admit(text, &spans).is_ok()
+            && let Some(pending) = batch.finish().pending
+        {
+            // What the server makes itself is not worth waiting for (fanout.md 2.7).
+            self.stage(pending.ready, pending.bytes);
         }
     }
 

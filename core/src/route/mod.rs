@@ -1,4 +1,4 @@
-//! Routing (cot.md 5): admit -> notice -> turn -> address -> audience -> deliver -> observe; one file per step.
+//! Routing (cot.md 5): admit -> intercept -> notice -> turn -> address -> audience -> deliver -> observe; one file per step.
 //!
 //! A session opens a [`Batch`] per read, gives it each accepted frame and finishes it: then its events wait for the turn
 //! in which they leave, in order, with one lock and at most one wake-up per receiver and run. Every refusal has a [`Reason`]. What must not happen: an
@@ -10,9 +10,12 @@ mod audience;
 mod chat;
 mod deliver;
 mod destination;
+pub mod hooks;
+mod intercept;
 mod limit;
 mod made;
 mod notice;
+mod outgoing;
 mod policy;
 mod reason;
 mod source;
@@ -29,20 +32,24 @@ use arc_swap::ArcSwap;
 
 pub use address::Address;
 pub use admit::Batch;
-pub use destination::{Binding, Destinations, Resolved};
+pub use destination::{Binding, Destinations, Hold, Members, Resolved};
 pub use made::Made;
 pub use policy::Policy;
 pub use reason::Reason;
-pub use source::Source;
+pub use source::{FromPlugin, Owned, Source};
 pub use tap::{Tap, TapEvent};
-pub use turn::Done;
+pub use turn::{Done, Pending};
 
-use crate::{config::Config, directory::Directory};
+use crate::{config::Config, directory::Directory, store::journal::Journal};
 
 /// The router: one per server, shared by all sessions.
 pub struct Router {
     /// Who is there.
     pub directory: Arc<Directory>,
+    /// What plugins have it ask or tell.
+    pub hooks: ArcSwap<hooks::Table>,
+    /// Where reliable events are before they are delivered, when somebody must not lose them.
+    pub journal: std::sync::OnceLock<Arc<Journal>>,
     /// Kinds of destinations that are not built in.
     pub destinations: Destinations,
     /// Why who got what.
@@ -75,6 +82,8 @@ impl Router {
         crate::observe::meters::meters();
         Self {
             directory,
+            hooks: ArcSwap::default(),
+            journal: std::sync::OnceLock::new(),
             destinations: Destinations::default(),
             why: why::Record::new(config.why.events, config.why.per_uid),
             tap: Tap::default(),

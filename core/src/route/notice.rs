@@ -11,6 +11,7 @@ use fts_plugin_api::cot::{Attr, Cot, Millis, Repairs};
 use super::{
     Batch, Done, Reason, Router, Source,
     address::ALL_STREAMING,
+    hooks::{Outgoing, Table},
     turn::{Draft, Staged},
 };
 use crate::{
@@ -19,16 +20,33 @@ use crate::{
     wire::{Event, Head, proto},
 };
 
-static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+pub(super) static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// Types whose newer event of the same uid may replace an older one in an overfull queue although both are reliable.
-fn replaceable(kind: &str, addressed: bool) -> bool {
+pub(super) fn replaceable(kind: &str, addressed: bool) -> bool {
     !addressed && (kind.starts_with("a-") || kind.starts_with("b-m-") || kind.starts_with("u-") || kind == "b-i-v")
 }
 
 impl Batch<'_> {
     /// An admitted event with its number and place in presence; None = it goes nowhere.
-    pub(super) fn staged(&self, buf: &bytes::Bytes, draft: Draft, done: &mut Done) -> Option<Staged> {
+    pub(super) fn staged(
+        &self,
+        buf: &bytes::Bytes,
+        draft: Draft,
+        hooks: &Table,
+        also: &mut Vec<Outgoing>,
+        done: &mut Done,
+    ) -> Option<Staged> {
+        let (mut staged, mut repairs) = self.plain(buf, draft);
+        if hooks.may_intercept(&staged.cot) && !self.source.internal() {
+            (staged, repairs) = self.intercept(staged, repairs, hooks, also)?;
+        }
+        self.hold(&mut staged);
+        self.notice(&mut staged, &repairs, done).then_some(staged)
+    }
+
+    /// An admitted event with its number, and nothing of what it means to anybody.
+    pub(super) fn plain(&self, buf: &bytes::Bytes, draft: Draft) -> (Staged, Repairs) {
         let cot = Cot::from_parts(buf.slice(draft.text.clone()), draft.spans);
         let head = Head {
             id: self.router.next_id(),
@@ -38,8 +56,8 @@ impl Batch<'_> {
             replaceable: replaceable(cot.kind(), draft.form != draft.text),
             uid_hash: HASHER.hash_one(cot.raw(Attr::Uid)),
         };
-        let mut staged = Staged { head, presence: 0, cot, form: buf.slice(draft.form), frame: draft.frame };
-        self.notice(&mut staged, &draft.repairs, done).then_some(staged)
+        let form = buf.slice(draft.form);
+        (Staged { head, presence: 0, cot, form, frame: draft.frame, more: None }, draft.repairs)
     }
 
     /// False = the event goes nowhere.

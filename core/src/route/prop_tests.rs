@@ -259,7 +259,7 @@ impl World {
 }
 
 /// The two missions, as a plugin would bind them.
-struct Missions([Arc<Bits>; 2]);
+struct Missions([Arc<Members>; 2]);
 
 impl Binding for Missions {
     fn resolve(&self, name: &str, _: &Source<'_>) -> Resolved {
@@ -305,7 +305,7 @@ fn join(router: &Router, seat: &Seat, n: usize) -> Arc<Client> {
 fn send(router: &Router, client: &Arc<Client>, texts: &[Vec<u8>]) {
     let mut batch = Batch::new(router, Source::Client(client), 1_000);
     texts.iter().for_each(|text| batch.admit(text, &scan(text).unwrap()).unwrap());
-    batch.finish();
+    let _ = batch.finish();
 }
 
 /// Empties a queue: (uid, type, text) of what stood in it.
@@ -334,7 +334,7 @@ proptest! {
         let world = World { sender: sender.index(seats.len()), seats, members };
         let router = Router::new(Arc::new(Directory::default()), CONFIG.clone());
         let clients: Vec<_> = world.seats.iter().enumerate().map(|(n, seat)| join(&router, seat, n)).collect();
-        let slots = members.map(|mask| Arc::new(Bits::of((0..clients.len()).filter(|n| mask >> n & 1 == 1).map(|n| clients[n].slot))));
+        let slots = members.map(|mask| Arc::new(Members::of((0..clients.len()).filter(|n| mask >> n & 1 == 1).map(|n| (clients[n].slot, clients[n].conn)))));
         prop_assert!(router.destinations.bind("mission", Arc::new(Missions(slots))));
         clients.iter().for_each(|client| drop(drain(client)));
 

@@ -49,6 +49,11 @@ reasons! {
     Filter "fts_cot_dropped_total" "filter",
     TooBig "fts_cot_dropped_total" "oversize_proto",
     Gone "fts_cot_dropped_total" "gone",
+    PluginDropped "fts_cot_dropped_total" "plugin",
+    PluginLoop "fts_cot_dropped_total" "plugin_loop",
+    PluginDown "fts_cot_dropped_total" "plugin_down",
+    GuardDown "fts_cot_dropped_total" "guard_down",
+    Discarded "fts_cot_dropped_total" "discarded",
 }
 
 struct Count {

@@ -10,6 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
+    time::Duration,
     time::Instant,
 };
 
@@ -20,8 +21,13 @@ use smallvec::SmallVec;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{Batch, Policy, Router, Source, source::Owned};
-use crate::{session::prompt::Prompt, wire::Head};
+use super::{
+    Batch, Policy, Router, Source,
+    destination::Hold,
+    hooks::Aim,
+    source::{FromPlugin, Owned},
+};
+use crate::{session::prompt::Prompt, store::journal::Ticket, wire::Head};
 
 /// One admitted event before its buffer is frozen.
 pub(super) struct Draft {
@@ -45,6 +51,21 @@ pub(super) struct Staged {
     pub form: Bytes,
     /// What protobuf clients get, when it came as that and nothing was changed.
     pub frame: Option<Bytes>,
+    /// What plugins have to do with it; nearly always nothing.
+    pub more: Option<Box<More>>,
+}
+
+/// What plugins have to do with an event.
+#[derive(Debug, Default)]
+pub(super) struct More {
+    /// A plugin said where it goes.
+    pub aim: Option<(Arc<FromPlugin>, Aim)>,
+    /// Who holds it, and for which of its destinations.
+    pub holds: Vec<(Arc<dyn Hold>, Vec<(String, String)>)>,
+    /// Its number in the journal; 0 = it is not there.
+    pub journal: u64,
+    /// A held event that is let go: who got it before.
+    pub served: Vec<u64>,
 }
 
 /// The events of one batch with what is common to them.
@@ -64,12 +85,50 @@ impl Ready {
 }
 
 /// What the session must do after a batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Default)]
+#[must_use]
 pub struct Done {
     /// This batch bound the connection (RULE-35): welcome chat, limits, replay at identify.
     pub bound: bool,
     /// The uid is live elsewhere and the policy refuses this connection.
     pub rejected: bool,
+    /// Events of it that a plugin holds; each costs its sender more (decision 88).
+    pub held: u32,
+    /// What must be in the journal before it may be delivered.
+    pub pending: Option<Pending>,
+}
+
+/// A batch that waits for the journal.
+pub struct Pending {
+    pub(super) ready: Vec<Ready>,
+    pub(super) bytes: usize,
+    ticket: Option<Ticket>,
+}
+
+/// The journal gets this long, then the event is delivered all the same (fanout.md 2.7).
+const JOURNAL_WAIT: Duration = Duration::from_millis(50);
+
+impl Pending {
+    pub(super) fn new(ready: Vec<Ready>, bytes: usize, ticket: Option<Ticket>) -> Self {
+        Self { ready, bytes, ticket }
+    }
+
+    /// Waits for the journal, then stages.
+    pub async fn stage(self, router: &Router) {
+        if let Some(ticket) = self.ticket {
+            // Late or failed is counted there; an emergency is not held back for a full disk.
+            let _ = ticket.wait(JOURNAL_WAIT).await;
+        }
+        router.stage(self.ready, self.bytes);
+    }
+
+    /// The same on a thread that may wait.
+    pub fn stage_blocking(self, router: &Router) {
+        if let Some(ticket) = self.ticket {
+            let _ = ticket.wait_blocking(JOURNAL_WAIT);
+        }
+        router.stage(self.ready, self.bytes);
+    }
 }
 
 /// See the file's head.
@@ -105,25 +164,50 @@ impl Batch<'_> {
         }
         let buf = self.freeze();
         let drafts = std::mem::take(&mut self.drafts);
-        let events: SmallVec<_> = drafts.into_iter().filter_map(|d| self.staged(&buf, d, &mut done)).collect();
+        let hooks = self.router.hooks.load();
+        let mut also = Vec::new();
+        let mut events: SmallVec<[Staged; 1]> =
+            drafts.into_iter().filter_map(|d| self.staged(&buf, d, &hooks, &mut also, &mut done)).collect();
+        if events.is_empty() && also.is_empty() {
+            return done;
+        }
+        let ticket = self.journal(&hooks, &mut events, &mut done);
+        let mut ready = Vec::with_capacity(1 + also.len());
         if !events.is_empty() {
-            let (policy, source) = (self.policy.clone(), self.source.own());
-            let ready = Ready { source, policy, now: self.now, tick: self.tick, began: self.began, events };
+            ready.push(self.ready(self.source.own(), events));
+        }
+        ready.extend(also.into_iter().filter_map(|outgoing| self.router.outgoing(outgoing)));
+        let behind = std::mem::take(&mut self.behind);
+        if ticket.is_some() || behind {
+            // What follows in this read must not overtake it.
+            self.behind = true;
+            done.pending = Some(Pending::new(ready, buf.len(), ticket));
+        } else {
             self.router.stage(ready, buf.len());
         }
         done
     }
+
+    pub(super) fn ready(&self, source: Owned, events: SmallVec<[Staged; 1]>) -> Ready {
+        Ready { source, policy: self.policy.clone(), now: self.now, tick: self.tick, began: self.began, events }
+    }
+
+    /// Something of this read waits already: what follows waits behind it.
+    pub fn set_behind(&mut self, behind: bool) {
+        self.behind = behind;
+    }
 }
 
 impl Router {
-    fn stage(&self, ready: Ready, bytes: usize) {
+    pub(super) fn stage(&self, ready: Vec<Ready>, bytes: usize) {
         let turn = &self.turn;
-        turn.waiting.fetch_add(ready.events.len(), Relaxed);
+        turn.waiting.fetch_add(ready.iter().map(|r| r.events.len()).sum(), Relaxed);
         let (first, much) = {
             let mut staged = turn.staged.lock();
-            staged.ready.push(ready);
+            let first = staged.ready.is_empty();
+            staged.ready.extend(ready);
             staged.bytes += bytes;
-            (staged.ready.len() == 1, staged.bytes > MOST_BYTES)
+            (first, staged.bytes > MOST_BYTES)
         };
         if much || !turn.runs.load(Relaxed) {
             self.drain();

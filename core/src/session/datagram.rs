@@ -90,8 +90,12 @@ impl Datagrams {
         let source = Source::Datagram { listener: &self.listener, peer, send: &self.send, output: self.output };
         let mut batch = Batch::new(&self.router, source, text.len());
         // A refusal is counted where it happens.
-        if batch.admit_form(text, spans, payload).is_ok() {
-            batch.finish();
+        if batch.admit_form(text, spans, payload).is_ok()
+            && let Some(pending) = batch.finish().pending
+        {
+            // Datagrams have no order that waiting could break.
+            let router = self.router.clone();
+            tokio::spawn(async move { pending.stage(&router).await });
         }
         Ok(())
     }

@@ -30,13 +30,15 @@ use crate::{
     directory::{Client, Leave},
     net::{self, ReadHalf},
     observe::{clock, meters::meters},
-    route::{Batch, Made, Reason, Router, Source},
+    route::{Batch, Made, Pending, Reason, Router, Source},
     wire::{Cutter, Frame, proto},
 };
 
 const READ: usize = 64 * 1024;
 /// An unfinished frame older than this is given up (RULE-4b).
 const UNFINISHED: Duration = Duration::from_secs(10);
+/// What an event that a plugin holds costs its connection (decision 88).
+const HOLD_COST: u32 = 10;
 /// Garbage between protobuf frames that ends a connection (RULE-25).
 const GARBAGE: usize = 64 * 1024;
 
@@ -71,6 +73,8 @@ pub(super) struct State {
     invalid: (Millis, u32),
     unfinished_since: Option<Instant>,
     events: u32,
+    /// Batches that wait for the journal, in order.
+    pending: Vec<Pending>,
 }
 
 impl Reader {
@@ -90,6 +94,9 @@ impl Reader {
                     }
                 },
             };
+            for pending in std::mem::take(&mut self.state.pending) {
+                pending.stage(&self.router).await;
+            }
             match read {
                 Ok(Ok(0)) => return Leave::Eof,
                 Ok(Ok(n)) => {
@@ -311,7 +318,10 @@ impl Reader {
     }
 
     fn finish(&mut self, batch: &mut Batch<'_>) -> Result<(), Leave> {
+        batch.set_behind(!self.state.pending.is_empty());
         let done = batch.finish();
+        self.state.pending.extend(done.pending);
+        self.state.events += done.held * (HOLD_COST - 1);
         if done.rejected {
             return Err(Leave::Rejected);
         }

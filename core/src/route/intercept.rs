@@ -1,0 +1,232 @@
+//! Step 1b, intercept: plugins that asked for an event may drop, change, retarget or take it, in their order.
+//!
+//! On the sender's task, before addressing. A changed event is checked again (form, schema, size, notice types) and
+//! later intercepts see what it has become. Also here: which plugin holds the event for one of its destinations, and
+//! what must be in the journal before it is delivered. What must not happen: an event that a guard did not see passes.
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fts_plugin_api::cot::{Attr, Class, Cot, Repairs, scan};
+use smallvec::SmallVec;
+
+use super::{
+    Batch, Done, Reason, Resolved, Router,
+    hooks::{Outgoing, Say, Seen, Table},
+    notice::{HASHER, has_dest, replaceable},
+    turn::{More, Ready, Staged},
+};
+use crate::{
+    directory::Found,
+    store::journal::{Dest, Kind, Origin, Record, Ticket},
+};
+
+impl Batch<'_> {
+    /// None = it goes nowhere (any more).
+    pub(super) fn intercept(
+        &self,
+        mut staged: Staged,
+        mut repairs: Repairs,
+        hooks: &Table,
+        also: &mut Vec<Outgoing>,
+    ) -> Option<(Staged, Repairs)> {
+        let sender = self.source.plugin().map(|from| from.plugin.clone());
+        for (place, interceptor) in hooks.intercepts(0).iter().enumerate() {
+            let own = sender.as_deref() == Some(&*interceptor.plugin);
+            if (own && !interceptor.own) || !interceptor.wanted.matches(&staged.cot) {
+                continue;
+            }
+            let judgement = interceptor.hook.intercept(&staged.cot, &self.source);
+            also.extend(judgement.also);
+            match judgement.say {
+                Say::Pass => {}
+                Say::Drop(why) => {
+                    let reason = if why == "guard_down" { Reason::GuardDown } else { Reason::PluginDropped };
+                    tracing::debug!(event = "cot.dropped", plugin = %interceptor.plugin, uid = %staged.cot.uid(), why, "dropped by an intercept");
+                    return self.refuse(&staged, reason);
+                }
+                Say::Consume => return None,
+                Say::Retarget(from, aim) => more(&mut staged).aim = Some((from, aim)),
+                Say::Replace(text) => match self.replaced(&staged, text) {
+                    Ok((next, again)) => (staged, repairs) = (next, again),
+                    Err(reason) => {
+                        tracing::warn!(event = "plugin.bad_event", plugin = %interceptor.plugin, place, uid = %staged.cot.uid(), reason = reason.name(), "an intercept made this of the event, and it cannot be sent");
+                        return self.refuse(&staged, reason);
+                    }
+                },
+            }
+        }
+        Some((staged, repairs))
+    }
+
+    fn refuse<T>(&self, staged: &Staged, reason: Reason) -> Option<T> {
+        reason.count(1);
+        self.router.why.dropped(staged, &self.source, self.now, reason);
+        None
+    }
+
+    /// The event with another text, checked like one that came in.
+    fn replaced(&self, staged: &Staged, text: Bytes) -> Result<(Staged, Repairs), Reason> {
+        let spans = scan(&text).map_err(|_| Reason::Xml)?;
+        if text.len() > self.policy.config.stream.limits.max_event_bytes {
+            return Err(Reason::Oversize);
+        }
+        let mut again = Batch::new(self.router, self.source, text.len());
+        again.try_admit(&text, &spans, None, false)?;
+        let draft = again.drafts.pop().ok_or(Reason::Schema)?;
+        let buf = again.freeze();
+        let cot = Cot::from_parts(buf.slice(draft.text.clone()), draft.spans);
+        let mut head = staged.head;
+        head.class = cot.class();
+        head.replaceable = replaceable(cot.kind(), draft.form != draft.text);
+        head.uid_hash = std::hash::BuildHasher::hash_one(&*HASHER, cot.raw(Attr::Uid));
+        let aim = staged.more.as_ref().and_then(|m| m.aim.clone());
+        let more = aim.map(|aim| Box::new(More { aim: Some(aim), ..More::default() }));
+        let form = buf.slice(draft.form);
+        Ok((Staged { head, presence: 0, cot, form, frame: None, more }, draft.repairs))
+    }
+
+    /// Who holds it for which of its destinations. Whoever may not send there is not asked (RULE-56).
+    pub(super) fn hold(&self, staged: &mut Staged) {
+        if staged.form.len() == staged.cot.text().len() && !self.policy.config.cot.keep_marti {
+            return;
+        }
+        if !self.router.destinations.any() || staged.more.as_ref().is_some_and(|m| m.aim.is_some()) {
+            return;
+        }
+        let mut holds: Vec<(Arc<dyn super::Hold>, Vec<(String, String)>)> = Vec::new();
+        for dest in staged.cot.details("marti").flat_map(|m| m.children().filter(|e| e.name() == "dest")) {
+            if ["callsign", "publish", "uid"].iter().any(|k| dest.attr(k).is_some()) {
+                continue;
+            }
+            for (kind, name) in dest.attributes() {
+                let Some(binding) = self.router.destinations.get(kind) else { continue };
+                let name = fts_plugin_api::cot::unescape(name);
+                if let Resolved::Hold(hold) = binding.resolve(&name, &self.source) {
+                    let dest = (kind.to_owned(), name.into_owned());
+                    match holds.iter_mut().find(|(h, _)| h.consumer() == hold.consumer()) {
+                        Some((_, dests)) if dests.contains(&dest) => {}
+                        Some((_, dests)) => dests.push(dest),
+                        None => holds.push((hold, vec![dest])),
+                    }
+                }
+                break;
+            }
+        }
+        if !holds.is_empty() {
+            more(staged).holds = holds;
+        }
+    }
+
+    /// Hands what must not be lost to the journal. Server-made events are not in it: their source is.
+    pub(super) fn journal(&self, hooks: &Table, events: &mut SmallVec<[Staged; 1]>, done: &mut Done) -> Option<Ticket> {
+        let plugin = self.source.plugin();
+        let stored = match &self.source {
+            super::Source::Server { .. } => false,
+            super::Source::Plugin(from) => from.archive,
+            _ => !self.source.internal(),
+        };
+        let mut at = SmallVec::<[usize; 4]>::new();
+        let mut records = Vec::new();
+        for (n, staged) in events.iter().enumerate() {
+            let holds = staged.more.as_ref().map_or(&[][..], |m| &m.holds);
+            done.held += u32::try_from(holds.len()).unwrap_or(0).min(1);
+            let mut consumers: Vec<Arc<str>> = holds.iter().map(|(hold, _)| hold.consumer()).collect();
+            if stored && staged.head.class == Class::Reliable {
+                let watching = hooks.observers(&staged.cot, plugin.map(|from| &*from.plugin));
+                consumers.extend(watching.iter().filter(|w| w.reliable).map(|w| w.observer.consumer.clone()));
+            }
+            if !consumers.is_empty() {
+                let dests = holds.iter().flat_map(|(_, dests)| dests);
+                let dests = dests.map(|(kind, name)| Dest { kind: kind.clone(), name: name.clone() }).collect();
+                let bytes = Bytes::copy_from_slice(staged.cot.text());
+                records.push(Record { id: 0, received_ms: self.now, origin: self.origin(), dests, consumers, bytes });
+                at.push(n);
+            }
+        }
+        if records.is_empty() {
+            return None;
+        }
+        let ticket = self.router.journal.get()?.append(records);
+        for (n, id) in at.into_iter().zip(ticket.ids()) {
+            more(&mut events[n]).journal = id;
+        }
+        Some(ticket)
+    }
+
+    fn origin(&self) -> Origin {
+        let (mut origin, groups) = (Origin::default(), self.source.send_groups());
+        origin.groups = self.router.directory.groups.names(&groups);
+        origin.conn = self.source.conn();
+        match &self.source {
+            super::Source::Client(client) => {
+                let who = client.who();
+                (origin.uid, origin.callsign) = (who.uid.to_string(), who.callsign.to_string());
+                origin.user = client.user().to_owned();
+                origin.kind = Kind::Client;
+            }
+            super::Source::Datagram { .. } => origin.kind = Kind::Datagram,
+            super::Source::Server { .. } => origin.kind = Kind::Server,
+            super::Source::Plugin(from) => {
+                (origin.plugin, origin.hop) = (from.plugin.to_string(), from.hop);
+                origin.kind = Kind::Plugin;
+            }
+        }
+        origin
+    }
+}
+
+/// What plugins have to do with it.
+fn more(staged: &mut Staged) -> &mut More {
+    staged.more.get_or_insert_default()
+}
+
+impl Router {
+    /// Tells observers. Called after the event was queued for everybody.
+    pub(super) fn observe(&self, hooks: &Table, ready: &Ready, staged: &Staged) {
+        let source = ready.source();
+        if source.internal() {
+            return;
+        }
+        let watching = hooks.observers(&staged.cot, source.plugin().map(|from| &*from.plugin));
+        if watching.is_empty() {
+            return;
+        }
+        let seen = Arc::new(seen(ready, staged));
+        for w in watching {
+            w.observer.hook.observe(&seen, w.coalesce);
+        }
+    }
+
+    /// Gives a held event to its plugins; those who were named in it have it already.
+    pub(super) fn held(&self, ready: &Ready, staged: &Staged, more: &More, served: &Found) {
+        for (hold, dests) in &more.holds {
+            let mut seen = seen(ready, staged);
+            seen.held = dests.clone();
+            seen.served = served.iter().map(|c| c.conn).collect();
+            if !hold.hold(Arc::new(seen)) {
+                Reason::PluginDown.count(1);
+                self.why.dropped(staged, &ready.source(), ready.now, Reason::PluginDown);
+            }
+        }
+    }
+
+    /// Does any `<dest>` of the event name somebody?
+    pub fn is_addressed(cot: &Cot) -> bool {
+        has_dest(cot)
+    }
+}
+
+fn seen(ready: &Ready, staged: &Staged) -> Seen {
+    Seen {
+        text: Bytes::copy_from_slice(staged.cot.text()),
+        source: ready.source.clone(),
+        received: ready.now,
+        journal: staged.more.as_ref().map_or(0, |m| m.journal),
+        class: staged.head.class,
+        uid_hash: staged.head.uid_hash,
+        replayed: false,
+        held: Vec::new(),
+        served: Vec::new(),
+        link: String::new(),
+    }
+}

@@ -1,0 +1,108 @@
+//! What plugins send: the same admission, intercepts (but their own), addressing and queues as everybody's events.
+//!
+//! [`Router::send`] takes one event; [`Router::release`] lets a held one go behind its notices, in one turn. Neither
+//! waits for a receiver.
+use std::sync::Arc;
+
+use fts_plugin_api::cot::scan;
+use smallvec::SmallVec;
+
+use super::{
+    Batch, Done, Reason, Router, Source,
+    hooks::{Aim, Outgoing, Seen},
+    turn::{More, Ready},
+};
+
+/// More plugins in a row than this make no event of each other's events.
+pub const MOST_HOPS: u8 = 8;
+
+impl Router {
+    /// Sends one event of a plugin.
+    ///
+    /// # Errors
+    /// Why it is not sent.
+    pub fn send(&self, outgoing: Outgoing) -> Result<(), Reason> {
+        let mut batch = self.batch(&outgoing)?;
+        let mut done = Done::default();
+        let Some(ready) = self.take_in(&mut batch, &outgoing, true, &mut done) else { return Ok(()) };
+        match done.pending.take() {
+            Some(pending) => pending.stage_blocking(self),
+            None => self.stage(ready, outgoing.text.len()),
+        }
+        Ok(())
+    }
+
+    /// Lets a held event go: first each notice to its own target, then the event.
+    pub fn release(&self, notices: &[Outgoing], seen: &Seen, aim: Aim) {
+        let mut ready: Vec<_> = notices.iter().filter_map(|notice| self.outgoing_ref(notice)).collect();
+        let mut bytes = notices.iter().map(|n| n.text.len()).sum::<usize>();
+        let source = seen.source.lend();
+        let Ok(spans) = scan(&seen.text) else { return };
+        let mut batch = Batch::new(self, source, seen.text.len());
+        // It was admitted before.
+        if batch.try_admit(&seen.text, &spans, None, false).is_ok()
+            && let Some(draft) = batch.drafts.pop()
+        {
+            let buf = batch.freeze();
+            let (mut staged, _) = batch.plain(&buf, draft);
+            let from = super::source::FromPlugin { send: source.send_groups().into_owned(), ..Default::default() };
+            let served = seen.served.clone();
+            staged.more = Some(Box::new(More {
+                aim: Some((Arc::new(from), aim)),
+                journal: seen.journal,
+                served,
+                ..More::default()
+            }));
+            bytes += buf.len();
+            ready.push(batch.ready(seen.source.clone(), SmallVec::from_iter([staged])));
+        }
+        self.stage(ready, bytes);
+    }
+
+    /// An event that an intercept added, ready to be staged.
+    pub(super) fn outgoing(&self, outgoing: Outgoing) -> Option<Ready> {
+        self.outgoing_ref(&outgoing)
+    }
+
+    fn outgoing_ref(&self, outgoing: &Outgoing) -> Option<Ready> {
+        let mut batch = self.batch(outgoing).ok()?;
+        self.take_in(&mut batch, outgoing, false, &mut Done::default())?.pop()
+    }
+
+    fn batch<'a>(&'a self, outgoing: &'a Outgoing) -> Result<Batch<'a>, Reason> {
+        let refuse = |reason: Reason| {
+            reason.count(1);
+            Err(reason)
+        };
+        if outgoing.from.hop > MOST_HOPS {
+            return refuse(Reason::PluginLoop);
+        }
+        let Ok(spans) = scan(&outgoing.text) else { return refuse(Reason::Xml) };
+        let mut batch = Batch::new(self, Source::Plugin(&outgoing.from), outgoing.text.len());
+        batch.admit(&outgoing.text, &spans)?;
+        Ok(batch)
+    }
+
+    /// With `hooks` the event passes intercepts and the journal.
+    fn take_in(&self, batch: &mut Batch<'_>, outgoing: &Outgoing, hooks: bool, done: &mut Done) -> Option<Vec<Ready>> {
+        let draft = batch.drafts.pop()?;
+        let buf = batch.freeze();
+        let table = self.hooks.load();
+        let mut also = Vec::new();
+        let mut staged =
+            if hooks { batch.staged(&buf, draft, &table, &mut also, done)? } else { batch.plain(&buf, draft).0 };
+        let more = staged.more.get_or_insert_default();
+        if more.aim.is_none() {
+            more.aim = Some((outgoing.from.clone(), outgoing.aim.clone()));
+        }
+        let mut events = SmallVec::from_iter([staged]);
+        let ticket = if hooks { batch.journal(&table, &mut events, done) } else { None };
+        let mut ready = vec![batch.ready(super::Owned::Plugin(outgoing.from.clone()), events)];
+        ready.extend(also.into_iter().filter_map(|o| self.outgoing(o)));
+        if ticket.is_some() {
+            done.pending = Some(super::Pending::new(ready, buf.len(), ticket));
+            return Some(Vec::new());
+        }
+        Some(ready)
+    }
+}
