@@ -65,6 +65,7 @@ impl Build<'_> {
                 flush: self.duration("shutdown.flush"),
                 deadline: self.duration("shutdown.deadline"),
             },
+            plugins: self.plugins(),
         }
     }
 
@@ -244,7 +245,7 @@ impl Build<'_> {
     }
 
     /// One value through a reader; `expected` is said when the reader refuses it.
-    fn take<T: Default>(&mut self, key: &str, expected: &str, read: impl FnOnce(&Value) -> Option<T>) -> T {
+    pub(super) fn take<T: Default>(&mut self, key: &str, expected: &str, read: impl FnOnce(&Value) -> Option<T>) -> T {
         let Some((value, origin)) = self.values.get(key) else { return T::default() };
         if let Some(found) = read(value) {
             return found;
@@ -259,12 +260,12 @@ impl Build<'_> {
         T::default()
     }
 
-    fn text(&mut self, key: &str) -> String {
+    pub(super) fn text(&mut self, key: &str) -> String {
         self.take(key, "text in quotes", |v| v.as_str().map(str::to_owned))
     }
 
     /// A list of texts; from the environment also `a:b` and `a,b` (FTS).
-    fn texts(&mut self, key: &str) -> Vec<String> {
+    pub(super) fn texts(&mut self, key: &str) -> Vec<String> {
         self.take(key, "a list of texts like [\"a\", \"b\"]", |v| match v {
             Value::Array(list) => list.iter().map(|i| i.as_str().map(str::to_owned)).collect(),
             Value::String(text) => Some(
@@ -274,17 +275,17 @@ impl Build<'_> {
         })
     }
 
-    fn flag(&mut self, key: &str) -> bool {
+    pub(super) fn flag(&mut self, key: &str) -> bool {
         self.take(key, "true or false", |v| v.as_bool().or_else(|| v.as_str().and_then(env::flag)))
     }
 
-    fn count<T: Default + TryFrom<i64>>(&mut self, key: &str) -> T {
+    pub(super) fn count<T: Default + TryFrom<i64>>(&mut self, key: &str) -> T {
         self.take(key, "a whole number, not negative", |v| {
             v.as_integer().filter(|n| *n >= 0).and_then(|n| T::try_from(n).ok())
         })
     }
 
-    fn size(&mut self, key: &str) -> u64 {
+    pub(super) fn size(&mut self, key: &str) -> u64 {
         self.take(key, "a size like \"256KiB\" or \"400MB\"", |v| number_or(v, units::size))
     }
 

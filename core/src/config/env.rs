@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use toml_edit::Value;
 
-use super::{Layer, Origin, layer, nearest};
+use super::{Layer, Origin, layer, nearest, plugins};
 
 /// FreeTAKServer's names that mean something here: name, key path.
 pub const LEGACY: &[(&str, &str)] = &[
@@ -23,6 +23,7 @@ pub const LEGACY: &[(&str, &str)] = &[
     ("FTS_CADIR", "tls.ca_cert"),
     ("FTS_CAKEYDIR", "tls.ca_key"),
     ("FTS_CLIENT_CERT_PASSWORD", "packages.password"),
+    ("FTS_EMERGENCY_RADIUS", "plugins.emergency.radius_km"),
 ];
 
 /// Names that are accepted and do nothing: either this server needs no such setting, or the part they belong to is not
@@ -33,7 +34,6 @@ pub const IGNORED: &[&str] = &[
     "FTS_DATA_RECEPTION_BUFFER",
     "FTS_MAX_RECEPTION_TIME",
     "FTS_MAINLOOP_DELAY",
-    "FTS_EMERGENCY_RADIUS",
     "FTS_DATABASE_TYPE",
     "FTS_API_PORT",
     "FTS_API_ADDRESS",
@@ -110,14 +110,26 @@ pub fn flag(text: &str) -> Option<bool> {
     }
 }
 
-/// What the environment says about the keys of `defaults`, and notes for the operator.
-pub fn read(env: &BTreeMap<String, String>, defaults: &Layer) -> (Layer, Vec<String>) {
+/// `FTS_PLUGINS__XMPP_CHAT__TLS__PORT` is `plugins.xmpp-chat.tls.port`: names of plugins have no `_`, and the keys of
+/// plugins here are small letters, digits and `_` (another key is found when it stands in the file).
+fn of_plugin(variable: &str) -> Option<String> {
+    let (plugin, keys) = variable.strip_prefix("FTS_PLUGINS__")?.split_once("__")?;
+    let plugin = plugin.to_lowercase().replace('_', "-");
+    let bare = |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    (plugins::is_plugin_name(&plugin) && keys.split("__").all(bare))
+        .then(|| format!("plugins.{plugin}.{}", keys.to_lowercase().replace("__", ".")))
+}
+
+/// What the environment says about the keys of `defaults` and about plugins' tables, and notes for the operator. What
+/// a plugin's key should be is known only when it stands in the file, too; else text that looks like a number is one.
+pub fn read(env: &BTreeMap<String, String>, defaults: &Layer, file: &Layer) -> (Layer, Vec<String>) {
     let (mut found, mut notes) = (Layer::new(), Vec::new());
     let text = |path: &str, text: &str| -> Value {
-        if let (Some((Value::Boolean(_), _)), Some(flag)) = (defaults.get(path), flag(text)) {
+        let standing = defaults.get(path).or_else(|| file.get(path)).map(|(value, _)| value);
+        if let (Some(Value::Boolean(_)), Some(flag)) = (standing, flag(text)) {
             return flag.into();
         }
-        let wants_text = matches!(defaults.get(path), Some((Value::String(_), _)));
+        let wants_text = matches!(standing, Some(Value::String(_)));
         if wants_text && !text.trim_start().starts_with('"') { Value::from(text) } else { layer::literal(text) }
     };
     for (variable, path) in LEGACY {
@@ -125,19 +137,27 @@ pub fn read(env: &BTreeMap<String, String>, defaults: &Layer) -> (Layer, Vec<Str
             found.insert((*path).to_owned(), (text(path, value), Origin::Env((*variable).to_owned())));
         }
     }
-    let names: BTreeMap<String, &String> = defaults.keys().map(|path| (name(path), path)).collect();
+    let in_file = file.iter().filter(|(path, (value, _))| plugins::is_in_table(path, value)).map(|(path, _)| path);
+    let mut names: BTreeMap<String, String> =
+        defaults.keys().chain(in_file).map(|path| (name(path), path.clone())).collect();
+    for variable in env.keys() {
+        let plain = variable.strip_suffix("_FILE").filter(|_| !names.contains_key(variable)).unwrap_or(variable);
+        if let Some(path) = of_plugin(plain) {
+            names.entry(plain.to_owned()).or_insert(path);
+        }
+    }
     for (variable, path) in &names {
         let from_file =
             env.get(&format!("{variable}_FILE")).map(|file| std::fs::read_to_string(file).map(|t| t.trim().to_owned()));
         match from_file {
             Some(Err(error)) => notes.push(format!("{variable}_FILE: {error}")),
             Some(Ok(value)) => {
-                drop(found.insert((*path).clone(), (Value::from(value), Origin::Env(format!("{variable}_FILE")))))
+                drop(found.insert(path.clone(), (Value::from(value), Origin::Env(format!("{variable}_FILE")))))
             }
             None => {}
         }
         if let Some(value) = env.get(variable) {
-            found.insert((*path).clone(), (text(path, value), Origin::Env(variable.clone())));
+            found.insert(path.clone(), (text(path, value), Origin::Env(variable.clone())));
         }
     }
     for variable in env.keys().filter(|v| v.starts_with("FTS_")) {

@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::words::*;
+use super::{plugins::Plugins, words::*};
 
 /// Everything. `fts config default` prints it with comments.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -21,6 +21,7 @@ pub struct Config {
     pub why: Why,
     pub canary: Canary,
     pub shutdown: Shutdown,
+    pub plugins: Plugins,
 }
 
 impl Config {

@@ -1,7 +1,7 @@
 //! [`Layer`]: one source of values, flattened to key paths, each with the place it came from.
 use std::{collections::BTreeMap, fmt, ops::Range, path::Path};
 
-use toml_edit::{Document, Item, Value};
+use toml_edit::{Document, Item, Key, Value};
 
 use super::ConfigError;
 
@@ -69,8 +69,13 @@ pub fn read(text: &str, name: &str) -> Result<Layer, ConfigError> {
 
 fn flatten(path: String, item: &Item, text: &str, name: &str, layer: &mut Layer) {
     match item {
+        // A plugin's table says by being there that somebody expects that plugin.
+        Item::Table(table) if table.is_empty() && path.starts_with("plugins.") => {
+            let at = line(text, table.span());
+            layer.insert(path, (Value::InlineTable(Default::default()), Origin::File(name.to_owned(), at)));
+        }
         Item::Table(table) => {
-            table.iter().for_each(|(key, item)| flatten(format!("{path}.{key}"), item, text, name, layer))
+            table.iter().for_each(|(key, item)| flatten(join(&path, key), item, text, name, layer));
         }
         Item::ArrayOfTables(tables) => {
             let lines = tables.iter().map(|t| line(text, t.span())).collect();
@@ -78,11 +83,34 @@ fn flatten(path: String, item: &Item, text: &str, name: &str, layer: &mut Layer)
                 tables.iter().map(|t| Value::InlineTable(t.clone().into_inline_table())).collect();
             layer.insert(path, (Value::Array(list), Origin::Tables(name.to_owned(), lines)));
         }
+        Item::Value(Value::InlineTable(table)) if is_free(&path) && !table.is_empty() => {
+            let below = table.iter().map(|(key, value)| (join(&path, key), Item::Value(value.clone())));
+            below.for_each(|(path, item)| flatten(path, &item, text, name, layer));
+        }
         Item::Value(value) => {
             let at = line(text, value.span());
             layer.insert(path, (value.clone(), Origin::File(name.to_owned(), at)));
         }
         Item::None => {}
+    }
+}
+
+/// Below `[plugins]` keys are anybody's.
+fn is_free(path: &str) -> bool {
+    path == "plugins" || path.starts_with("plugins.")
+}
+
+fn join(path: &str, key: &str) -> String {
+    if is_free(path) { format!("{path}.{}", Key::new(key)) } else { format!("{path}.{key}") }
+}
+
+/// A value of a plugin's table that is a table itself becomes one entry per key, as it would in a file.
+pub fn spread(path: String, value: Value, origin: Origin, layer: &mut Layer) {
+    match value {
+        Value::InlineTable(table) if is_free(&path) && !table.is_empty() => {
+            table.iter().for_each(|(key, value)| spread(join(&path, key), value.clone(), origin.clone(), layer));
+        }
+        value => drop(layer.insert(path, (value, origin))),
     }
 }
 

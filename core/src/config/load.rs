@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Config, ConfigError, Layer, Origin, build::Build, check, env, layer, nearest, yaml};
+use super::{Config, ConfigError, Layer, Origin, build::Build, check, env, layer, nearest, plugins, yaml};
 
 /// The commented defaults: `config/fts.toml`, printed by `fts config default`.
 pub const DEFAULT: &str = include_str!("../../../config/fts.toml");
@@ -49,7 +49,6 @@ const LATER: &[&str] = &[
     "storage",
     "retention",
     "backup",
-    "plugins",
     "listeners.marti_http",
     "listeners.marti_https",
     "listeners.enrollment",
@@ -92,7 +91,7 @@ pub fn defaults() -> Layer {
 /// Everything that is wrong, at once.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let defaults = defaults();
-    let (from_env, mut notes) = env::read(&sources.env, &defaults);
+    let mut notes = Vec::new();
     let mut early_dir = sources.data_dir.clone().map(|d| (d, "--data-dir")).or_else(|| env_dir(sources));
     let file = find_file(sources, early_dir.as_ref().map(|(dir, _)| dir.as_path()));
     let mut file_layer = Layer::new();
@@ -104,14 +103,20 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     } else if let Some(path) = &file {
         file_layer = layer::read_file(path)?;
         for part in parts(path) {
-            file_layer.extend(layer::read_file(&part)?);
+            plugins::lay(&mut file_layer, layer::read_file(&part)?);
         }
     }
+    let (from_env, said) = env::read(&sources.env, &defaults, &file_layer);
+    notes.extend(said);
     let mut set = Layer::new();
     let mut errors = Vec::new();
     for pair in &sources.set {
         match pair.split_once('=') {
-            Some((key, value)) => drop(set.insert(key.trim().to_owned(), (layer::literal(value), Origin::Set))),
+            Some((key, value)) => {
+                let mut one = Layer::new();
+                layer::spread(key.trim().to_owned(), layer::literal(value), Origin::Set, &mut one);
+                plugins::lay(&mut set, one);
+            }
             None => errors.push(ConfigError::Rule {
                 place: Origin::Set.to_string(),
                 key: pair.clone(),
@@ -131,9 +136,9 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         profile.values_mut().for_each(|(_, origin)| *origin = Origin::Profile);
         values.extend(profile);
     }
-    values.extend(file_layer);
-    values.extend(from_env);
-    values.extend(set);
+    for layer in [file_layer, from_env, set] {
+        plugins::lay(&mut values, layer);
+    }
     move_certificates(&mut values);
     let data_dir = data_dir(&mut values, early_dir, file.as_deref(), &sources.cwd);
     if is_foreign(&data_dir) {
@@ -221,8 +226,10 @@ fn is_foreign(dir: &Path) -> bool {
 }
 
 fn unknown(layer: &Layer, defaults: &Layer) -> Vec<ConfigError> {
-    let known =
-        |key: &String| defaults.contains_key(key) || key == "listeners.extra" || key.starts_with("tls.subject.");
+    let known = |key: &String, value: &toml_edit::Value| {
+        let free = key == "listeners.extra" || key.starts_with("tls.subject.");
+        free || defaults.contains_key(key) || plugins::is_in_table(key, value)
+    };
     let later =
         |key: &str| LATER.iter().any(|p| key == *p || key.strip_prefix(p).is_some_and(|rest| rest.starts_with('.')));
     let error = |(key, (_, origin)): (&String, &(toml_edit::Value, Origin))| {
@@ -233,5 +240,5 @@ fn unknown(layer: &Layer, defaults: &Layer) -> Vec<ConfigError> {
             ConfigError::Unknown { place, key: key.clone(), hint: nearest(key, defaults.keys()) }
         }
     };
-    layer.iter().filter(|(key, _)| !known(key)).map(error).collect()
+    layer.iter().filter(|(key, (value, _))| !known(key, value)).map(error).collect()
 }

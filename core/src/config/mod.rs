@@ -12,6 +12,7 @@ mod keys;
 mod layer;
 mod legacy;
 mod load;
+mod plugins;
 mod units;
 mod words;
 mod yaml;
@@ -23,6 +24,7 @@ pub use keys::*;
 pub use layer::{Layer, Origin};
 pub use legacy::{Legacy, legacy_args};
 pub use load::{DEFAULT, Loaded, Sources, defaults, load};
+pub use plugins::{CAPABILITIES, Enabled, HostKeys, PluginTable, Plugins, is_plugin_name};
 pub use units::duration;
 pub use words::*;
 
