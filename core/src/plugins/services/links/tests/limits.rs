@@ -140,9 +140,12 @@ fn both_sides_write_more_than_fits_and_nobody_waits_for_ever() {
     let (there, _) = a.accepted();
     let run = |side: Side, link: LinkId| {
         let (mut sent, mut got) = (0, 0);
-        while got < FRAMES {
+        loop {
             while sent < FRAMES && side.set.write(link, &sent.to_be_bytes().repeat(16_384)).is_ok() {
                 sent += 1;
+            }
+            if got == FRAMES && sent == FRAMES {
+                return side;
             }
             match side.next() {
                 LinkEvent::Frame { bytes, .. } => {
@@ -154,7 +157,6 @@ fn both_sides_write_more_than_fits_and_nobody_waits_for_ever() {
                 other => panic!("{other:?}"),
             }
         }
-        side
     };
     std::thread::scope(|s| {
         let (one, two) = (s.spawn(|| run(a, there)), s.spawn(|| run(b, link)));
