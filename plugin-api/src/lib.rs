@@ -7,5 +7,7 @@ pub mod cot;
 pub mod message;
 pub mod sdk;
 pub mod shim;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 
 pub use tracing;
