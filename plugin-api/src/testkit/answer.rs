@@ -63,7 +63,10 @@ impl Object {
                 state.contacts.insert(value.uid.clone(), Owned { value, generation });
                 Ok(())
             }),
-            op::CONTACT_REMOVE => with(args, |uid: String| Ok(drop(state().contacts.remove(&uid)))),
+            op::CONTACT_REMOVE => with(args, |uid: String| {
+                state().contacts.remove(&uid);
+                Ok(())
+            }),
             op::AUDIENCE_CREATE => with(args, |name| {
                 state().audience_create(name, generation);
                 Ok(())
@@ -74,7 +77,10 @@ impl Object {
             op::AUDIENCE_REMOVE => {
                 with(args, |(name, members): (String, _)| state().audience_change(&name, members, false))
             }
-            op::AUDIENCE_DELETE => with(args, |name: String| Ok(drop(state().audiences.remove(&name)))),
+            op::AUDIENCE_DELETE => with(args, |name: String| {
+                state().audiences.remove(&name);
+                Ok(())
+            }),
             op::AUDIENCE_MEMBERS => {
                 with(args, |name: String| Ok(state().members(&name)?.into_iter().collect::<Vec<u64>>()))
             }
@@ -94,7 +100,10 @@ impl Object {
                 state().replays.insert(value.uid.clone(), Owned { value, generation });
                 Ok(())
             }),
-            op::REPLAY_REMOVE => with(args, |uid: String| Ok(drop(state().replays.remove(&uid)))),
+            op::REPLAY_REMOVE => with(args, |uid: String| {
+                state().replays.remove(&uid);
+                Ok(())
+            }),
             op::SQL_MIGRATE => with(args, |steps: Vec<_>| database.migrate(&steps, shared.now())),
             op::SQL_EXEC => with(args, |statement| database.exec(&statement)),
             op::SQL_QUERY => with(args, |statement| database.query(&statement)),
@@ -111,10 +120,11 @@ impl Object {
             op::KV_GET => with(args, |key: String| Ok(state().kv.get(&key).cloned().map(ByteBuf::from))),
             op::KV_SET => with(args, |set: message::KvSet| {
                 let mut state = state();
-                Ok(drop(match set.value {
+                match set.value {
                     Some(value) => state.kv.insert(set.key, value.into_vec()),
                     None => state.kv.remove(&set.key),
-                }))
+                };
+                Ok(())
             }),
             op::KV_KEYS => with(args, |prefix: String| {
                 Ok(state().kv.keys().filter(|k| k.starts_with(&prefix)).cloned().collect::<Vec<_>>())

@@ -153,7 +153,7 @@ impl Builder {
         self.run(name.to_owned(), Box::new(move |header, token| start(header, token)))
     }
 
-    fn run(self, name: String, starter: Starter) -> Result<MockHost> {
+    fn run(mut self, name: String, starter: Starter) -> Result<MockHost> {
         if let Some(error) = self.wrong {
             return Err(error);
         }
@@ -161,6 +161,7 @@ impl Builder {
         let name = self.name.unwrap_or(name);
         let own = dir.path().join("plugin-data").join(&name);
         std::fs::create_dir_all(&own)?;
+        self.state.name = name.clone();
         let shared = Shared {
             name,
             now: AtomicI64::new(self.now),

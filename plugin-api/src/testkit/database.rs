@@ -186,7 +186,7 @@ fn rows(link: &Connection, statement: &Statement, writes: bool) -> Result<Rows, 
         let text = "a query only reads; use exec, or a transaction's query for RETURNING";
         return Err(other(format!("{text}: `{}`", statement.sql)));
     }
-    let columns: Vec<String> = prepared.column_names().into_iter().map(Into::into).collect();
+    let columns: Vec<String> = prepared.column_names().map(Into::into).collect();
     let mut found = prepared.query(params_from_iter(statement.params.iter().map(Param))).map_err(fail)?;
     let mut rows = Vec::new();
     while let Some(row) = found.next().map_err(fail)? {

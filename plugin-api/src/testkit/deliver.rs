@@ -7,11 +7,11 @@ use super::{
     judge::Judgement,
     record::Sent,
     state::{Held, Observer, Shared, State},
-    worker::Job,
+    worker::{Job, Seen},
 };
 use crate::{
     abi::{Failure, failure},
-    cot::{Cot, Splices, check},
+    cot::{Class, Cot, Splices, check},
     message::{Also, Latest, RouteInfo, SendHow, SourceInfo, SourceKind},
     shim,
 };
@@ -161,7 +161,7 @@ impl Shared {
     /// The hop count of what is sent on this thread now.
     pub fn next_hop() -> u8 {
         let context = context::current();
-        if context.handling { context.hop.saturating_add(1) } else { 1 }
+        if context.handling { context.hop.saturating_add(1) } else { 0 }
     }
 }
 
@@ -193,8 +193,10 @@ impl State {
             self.received.entry(*conn).or_default().push(cot.clone());
         }
         self.remember(cot, source, now);
-        self.last_journal += 1;
-        let journal = self.last_journal;
+        // State events are not in the journal.
+        let journaled = cot.class() == Class::Reliable || !reach.held.is_empty();
+        self.last_journal += u64::from(journaled);
+        let journal = if journaled { self.last_journal } else { 0 };
         let route = RouteInfo {
             source: source.clone(),
             dests: reach.dests,
@@ -231,7 +233,7 @@ impl State {
 
     /// Queues the event for every observer that asked for it: once for each link it is addressed to, else once.
     fn tap(&mut self, cot: &Cot, route: &RouteInfo, links: &std::collections::BTreeSet<String>, journal: u64) {
-        let own = route.source.kind == SourceKind::Plugin;
+        let own = route.source.kind == SourceKind::Plugin && route.source.plugin == self.name;
         let wanted = |o: &&std::sync::Arc<Observer>| {
             !o.spec.held && (o.spec.own || !own) && wants(&o.spec.types, &o.spec.details, cot)
         };
@@ -241,7 +243,7 @@ impl State {
             for link in links {
                 let route = RouteInfo { link, ..route.clone() };
                 let (observer, cot) = (observer.clone(), cot.clone());
-                self.queue.push_back(Job::Observe { observer, cot, route, journal, again: false });
+                self.queue.push_back(Job::Observe(Box::new(Seen { observer, cot, route, journal, again: false })));
             }
         }
     }

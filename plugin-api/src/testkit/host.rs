@@ -16,8 +16,10 @@ use super::{
 use crate::{
     abi::HandleBox,
     cot::{self, Cot, PointAttr},
-    message::{ClientEvent, ClientInfo, Find, InterceptSpec, Manifest, Panic, Position, RouteSpec, Status},
-    sdk::Code,
+    message::{
+        ClientEvent, ClientInfo, Find, InterceptSpec, Manifest, Panic, Position, RouteSpec, Rows, Statement, Status,
+    },
+    sdk::{Code, Result},
     shim,
 };
 
@@ -53,7 +55,7 @@ impl MockHost {
             let known = !info.uid.is_empty();
             let stranger = ClientInfo { uid: String::new(), callsign: String::new(), position: None, ..info.clone() };
             state.clients.insert(conn, info.clone());
-            state.queue.push_back(Job::Client(ClientEvent::Connected(stranger)));
+            state.queue.push_back(Job::Client(Box::new(ClientEvent::Connected(stranger))));
             if known {
                 state.announce(info);
             }
@@ -78,7 +80,7 @@ impl MockHost {
             let Some(client) = state.clients.get_mut(&conn) else { return };
             (client.groups_in, client.groups_out) = (groups.clone(), groups);
             let client = client.clone();
-            state.queue.push_back(Job::Client(ClientEvent::Groups(client)));
+            state.queue.push_back(Job::Client(Box::new(ClientEvent::Groups(client))));
         }
         self.settle();
     }
@@ -190,6 +192,20 @@ impl MockHost {
         self.shared.dir.clone()
     }
 
+    /// A value of the plugin's [`crate::sdk::Kv`].
+    pub fn kv(&self, key: &str) -> Option<Vec<u8>> {
+        self.shared.lock().kv.get(key).cloned()
+    }
+
+    /// Looks into the plugin's database.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn query(&self, sql: &str) -> Result<Rows> {
+        let statement = Statement { sql: sql.to_owned(), params: Vec::new() };
+        Ok(self.shared.database.query(&statement)?)
+    }
+
     /// The next call of this operation ([`crate::message::op`], or `cot.send`) fails so; several wait in a row.
     pub fn fail_next(&self, operation: &str, code: Code, message: &str) {
         let failure = shim::failure(code as u32, message);
@@ -216,20 +232,20 @@ impl MockHost {
 impl State {
     /// It has told who it is: shown what is kept for newcomers, then ready.
     fn announce(&mut self, client: ClientInfo) {
-        self.queue.push_back(Job::Client(ClientEvent::Identified(client.clone())));
+        self.queue.push_back(Job::Client(Box::new(ClientEvent::Identified(client.clone()))));
         let shown = |groups: &Option<Vec<String>>| {
             groups.as_ref().is_none_or(|groups| groups.iter().any(|g| client.groups_out.contains(g)))
         };
         let replays = self.replays.values().filter(|r| shown(&r.value.groups));
         let texts: Vec<_> = replays.filter_map(|r| Cot::parse(r.value.text.to_vec()).ok()).collect();
         self.received.entry(client.conn).or_default().extend(texts);
-        self.queue.push_back(Job::Client(ClientEvent::Ready(client)));
+        self.queue.push_back(Job::Client(Box::new(ClientEvent::Ready(client))));
     }
 
     /// Takes a connection away; false = it was not there.
     pub fn gone(&mut self, conn: u64, reason: &str) -> bool {
         let Some(client) = self.clients.remove(&conn) else { return false };
-        self.queue.push_back(Job::Client(ClientEvent::Gone { client, reason: reason.to_owned() }));
+        self.queue.push_back(Job::Client(Box::new(ClientEvent::Gone { client, reason: reason.to_owned() })));
         true
     }
 
@@ -262,7 +278,7 @@ impl State {
         if new {
             self.announce(client);
         } else if before != (client.callsign.clone(), client.team.clone(), client.role.clone()) {
-            self.queue.push_back(Job::Client(ClientEvent::Identified(client)));
+            self.queue.push_back(Job::Client(Box::new(ClientEvent::Identified(client))));
         }
     }
 }

@@ -137,7 +137,7 @@ impl Call<'_> {
         check(route.spec.auth, &self.head.identity)?;
         let body = Body { bytes: self.body, at: 0, file: None };
         let body = abi::Body_TO::from_value(body, TD_Opaque);
-        let head = message::pack(&self.head);
+        let (method, head) = (self.head.method.clone(), message::pack(&self.head));
         let handler = format!("{} {}", route.spec.method, route.spec.pattern);
         let failed = |failure: &Failure| {
             shared.failed(&handler, failure);
@@ -163,6 +163,9 @@ impl Call<'_> {
         }
         if let Some(file) = head.file {
             bytes = read_file(&shared.dir, &file)?;
+        }
+        if method == "HEAD" {
+            bytes.clear();
         }
         Ok(Answer { status: head.status, headers: head.headers, body: bytes })
     }

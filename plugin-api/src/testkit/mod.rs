@@ -65,4 +65,6 @@ pub use log::Line;
 pub use record::Sent;
 
 #[cfg(test)]
+mod service_tests;
+#[cfg(test)]
 mod tests;

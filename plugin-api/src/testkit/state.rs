@@ -77,6 +77,8 @@ pub(super) struct Held {
 
 #[derive(Default)]
 pub(super) struct State {
+    /// The plugin's.
+    pub name: String,
     pub config: String,
     pub saved: Option<Vec<u8>>,
     pub server: ServerInfo,
@@ -113,6 +115,7 @@ pub(super) struct State {
 }
 
 pub(super) struct Shared {
+    /// The plugin's.
     pub name: String,
     /// ms UTC.
     pub now: AtomicI64,

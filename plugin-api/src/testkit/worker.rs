@@ -21,11 +21,23 @@ const MOST: usize = 100_000;
 
 /// One thing to do.
 pub(super) enum Job {
-    Observe { observer: Arc<Observer>, cot: Cot, route: RouteInfo, journal: u64, again: bool },
+    Observe(Box<Seen>),
     Held { id: u64, again: bool },
-    Client(ClientEvent),
+    Client(Box<ClientEvent>),
     Link(LinkEvent),
     Topic { topic: String, bytes: Vec<u8> },
+}
+
+/// An event an observer is shown.
+#[derive(Clone)]
+pub(super) struct Seen {
+    pub observer: Arc<Observer>,
+    pub cot: Cot,
+    pub route: RouteInfo,
+    /// 0 = it is not there.
+    pub journal: u64,
+    /// It panicked before.
+    pub again: bool,
 }
 
 /// A batch of one.
@@ -82,18 +94,7 @@ impl MockHost {
 impl Shared {
     fn work(&self, job: Job) {
         match job {
-            Job::Observe { observer, cot, route, journal, again } => {
-                let route = RouteInfo { replayed: again || route.replayed, ..route };
-                let batch = Batch { cot: cot.clone(), route: route.clone(), journal };
-                match self.observe(&observer, batch) {
-                    Ok(()) => {}
-                    Err(panic) if again => self.lock().poisoned.push((cot, panic)),
-                    Err(_) => {
-                        let mut state = self.lock();
-                        state.queue.push_front(Job::Observe { observer, cot, route, journal, again: true });
-                    }
-                }
-            }
+            Job::Observe(seen) => self.show(*seen),
             Job::Held { id, again } => self.work_held(id, again),
             Job::Client(event) => self.work_client(&event),
             Job::Link(event) => self.tell("links", &event, |kind| *kind == CallerKind::Links),
@@ -101,6 +102,16 @@ impl Shared {
                 let args = ByteBuf::from(bytes);
                 self.tell("topic", &args, |kind| *kind == CallerKind::Subscribe(topic.clone()));
             }
+        }
+    }
+
+    fn show(&self, seen: Seen) {
+        let Seen { observer, cot, route, journal, again } = seen.clone();
+        let route = RouteInfo { replayed: again || route.replayed, ..route };
+        match self.observe(&observer, Batch { cot, route, journal }) {
+            Ok(()) => {}
+            Err(panic) if again => self.lock().poisoned.push((seen.cot, panic)),
+            Err(_) => self.lock().queue.push_front(Job::Observe(Box::new(Seen { again: true, ..seen }))),
         }
     }
 
