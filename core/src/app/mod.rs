@@ -8,6 +8,7 @@ mod banner;
 mod boot;
 pub mod canary;
 mod control;
+pub mod crash;
 pub mod node;
 mod notify;
 mod report;
