@@ -44,6 +44,7 @@ pub struct Emergency {
 
 impl Plugin for Emergency {
     type Config = Config;
+    const CAPABILITIES: &'static [&'static str] = &["intercept", "provide", "routes"];
     const ABOUT: &'static str = "emergencies: kept, repeated until cancelled, shown to newcomers";
 
     fn check(config: &Config) -> Result<()> {
