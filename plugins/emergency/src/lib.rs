@@ -24,6 +24,8 @@ mod listing;
 mod newcomer;
 mod policy;
 mod reach;
+#[cfg(test)]
+mod recovery_tests;
 mod refusal;
 mod repeat;
 mod repeater;

@@ -1,66 +1,15 @@
 //! Acceptance lines 8 to 15 of kml-emergency-reports.md, one test each, on the mock host: its clock stands still unless
 //! a test moves it, so every time in an event is exact.
-use std::time::Duration;
+mod scene;
 
 use fts_plugin_api::{
-    cot::{Attr, Cot, PointAttr, format_time},
+    cot::{Attr, Cot, PointAttr},
     sdk::{Role, Scope},
-    testkit::{Answer, Client, MockHost},
+    testkit::{Client, MockHost},
 };
 use fts_plugin_emergency::Emergency;
+use scene::*;
 use serde_json::{Value, json};
-
-/// The start of b.1, byte for byte.
-const START: &str = r#"<event version="2.0" uid="ANDROID-11aa-9-1-1" type="b-a-o-tbl" how="m-g" time="2026-02-01T10:00:00.000Z" start="2026-02-01T10:00:00.000Z" stale="2026-02-01T10:00:10.000Z"><point lat="60.17" lon="24.94" hae="12.0" ce="9.0" le="9999999.0"/><detail><link uid="ANDROID-11aa" type="a-f-G-U-C" relation="p-p"/><contact callsign="LIMA1-Alert"/><emergency type="911 Alert">LIMA1</emergency></detail></event>"#;
-/// And its cancel.
-const CANCEL: &str = r#"<event version="2.0" uid="ANDROID-11aa-9-1-1" type="b-a-o-can" how="m-g" time="2026-02-01T10:05:00.000Z" start="2026-02-01T10:05:00.000Z" stale="2026-02-01T10:05:10.000Z"><point lat="60.17" lon="24.94" hae="12.0" ce="9.0" le="9999999.0"/><detail><emergency cancel="true">LIMA1</emergency></detail></event>"#;
-const UID: &str = "ANDROID-11aa-9-1-1";
-const REMARK: &str = "<remarks>CALL 911 NOW</remarks></detail>";
-/// 2026-02-01T10:00:01.000Z: A's event has just arrived.
-const NOW: i64 = 1_769_940_001_000;
-
-fn host(config: &Value) -> MockHost {
-    MockHost::builder().config(config).now(NOW).start::<Emergency>().unwrap()
-}
-
-fn a() -> Client {
-    Client::new("ANDROID-11aa", "LIMA1").groups(["red"])
-}
-
-fn b() -> Client {
-    Client::new("B", "BRAVO").groups(["red"])
-}
-
-/// The alert as relayed, at another time.
-fn repeated(now: i64) -> String {
-    let stale = format_time(now + 15_000);
-    START
-        .replacen("time=\"2026-02-01T10:00:00.000Z\"", &format!("time=\"{}\"", format_time(now)), 1)
-        .replace("stale=\"2026-02-01T10:00:10.000Z\"", &format!("stale=\"{stale}\""))
-        .replace("</detail>", REMARK)
-}
-
-fn texts(host: &MockHost, conn: u64) -> Vec<String> {
-    host.received(conn).iter().map(|e| String::from_utf8(e.text().to_vec()).unwrap()).collect()
-}
-
-fn kinds(host: &MockHost, conn: u64) -> Vec<String> {
-    host.received(conn).iter().map(|e| e.kind().to_owned()).collect()
-}
-
-fn seconds(n: u64) -> Duration {
-    Duration::from_secs(n)
-}
-
-fn body(answer: &Answer) -> Value {
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    answer.json().unwrap()
-}
-
-fn listed(host: &MockHost) -> Vec<Value> {
-    let list = body(&host.http("GET", "/ManageEmergency/getEmergency").send());
-    list["json_list"].as_array().unwrap().clone()
-}
 
 /// 8. A sends b.1 start; B (same group) gets it within 1 s with `link` intact and remark `CALL 911 NOW`; C (other group)
 /// nothing; A no echo.
