@@ -136,7 +136,9 @@ impl Object {
             op::LINK_LISTEN => with(args, |listen| shared.lock().listen(listen)),
             op::LINK_WRITE => with(args, |write| shared.lock().link_write(write)),
             op::LINK_PROCESSED => Ok(message::pack(&())),
-            op::LINK_STARTTLS => with(args, |id| shared.lock().starttls(id)),
+            op::LINK_STARTTLS => {
+                with(args, |(id, last, seen): (_, ByteBuf, _)| shared.lock().starttls(id, last.into_vec(), seen))
+            }
             op::LINK_CLOSE => with(args, |id| shared.lock().link_close(id)),
             // The plugin owns the descriptor from now on.
             op::LINK_PAIR => with(args, |id| shared.lock().pair(id).map(IntoRawFd::into_raw_fd)),

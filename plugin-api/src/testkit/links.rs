@@ -15,8 +15,13 @@ use crate::{
 };
 
 pub(super) struct LinkState {
-    /// None = accepted.
+    /// None = it came through a listener.
     dialled: Option<(String, u16)>,
+    /// 0 = it was dialled.
+    listener: u64,
+    peer: String,
+    /// How many the peer has sent.
+    frames: u64,
     profile: LinkProfile,
     written: Vec<Vec<u8>>,
     full: bool,
@@ -26,8 +31,19 @@ pub(super) struct LinkState {
 }
 
 impl LinkState {
-    fn new(dialled: Option<(String, u16)>, profile: LinkProfile) -> Self {
-        Self { dialled, profile, written: Vec::new(), full: false, open: true, starttls: false, pair: None }
+    fn new(dialled: Option<(String, u16)>, listener: u64, peer: String, profile: LinkProfile) -> Self {
+        Self {
+            dialled,
+            listener,
+            peer,
+            frames: 0,
+            profile,
+            written: Vec::new(),
+            full: false,
+            open: true,
+            starttls: false,
+            pair: None,
+        }
     }
 
     /// Ends with the generation.
@@ -52,7 +68,9 @@ impl State {
     pub fn dial(&mut self, dial: LinkDial) -> Result<LinkOpened, Failure> {
         self.may("net")?;
         self.last_link += 1;
-        self.links.insert(self.last_link, LinkState::new(Some((dial.host, dial.port)), dial.profile));
+        let peer = format!("{}:{}", dial.host, dial.port);
+        let link = LinkState::new(Some((dial.host, dial.port)), 0, peer, dial.profile);
+        self.links.insert(self.last_link, link);
         Ok(LinkOpened { id: self.last_link, address: String::new() })
     }
 
@@ -74,12 +92,17 @@ impl State {
         Ok(())
     }
 
-    pub fn starttls(&mut self, id: u64) -> Result<(), Failure> {
+    pub fn starttls(&mut self, id: u64, last: Vec<u8>, seen: u64) -> Result<(), Failure> {
         let link = self.link(id)?;
         if !link.profile.tls.as_ref().is_some_and(|tls| tls.starttls) {
             return Err(shim::failure(failure::INVALID, format!("the profile of link {id} has no starttls")));
         }
+        if link.frames > seen {
+            let text = format!("link {id}: {} frames have come in plain, {seen} were looked at", link.frames);
+            return Err(shim::failure(failure::INVALID, text));
+        }
         link.starttls = true;
+        link.written.extend((!last.is_empty()).then_some(last));
         Ok(())
     }
 
@@ -119,19 +142,21 @@ impl MockHost {
         self.shared.lock().listeners.iter().map(|(id, l)| (*id, l.clone())).collect()
     }
 
-    /// Somebody connects to a listener of the plugin; `Accepted` is told, [`Peer::up`] follows. None = no such listener.
+    /// Somebody connects to a listener of the plugin; [`Peer::up`] or [`Peer::close`] follows. None = no such listener.
     pub fn dial_in(&self, listener: u64, peer: &str) -> Option<Peer<'_>> {
-        let id = {
-            let mut state = self.shared.lock();
-            let profile = state.listeners.get(&listener)?.profile.clone();
-            state.last_link += 1;
-            let link = state.last_link;
-            state.links.insert(link, LinkState::new(None, profile));
-            state.queue.push_back(Job::Link(LinkEvent::Accepted { listener, link, peer: peer.to_owned() }));
-            link
-        };
-        self.settle();
+        let mut state = self.shared.lock();
+        let profile = state.listeners.get(&listener)?.profile.clone();
+        state.last_link += 1;
+        let id = state.last_link;
+        state.links.insert(id, LinkState::new(None, listener, peer.to_owned(), profile));
         Some(Peer { host: self, id })
+    }
+
+    /// Somebody comes to a listener of the plugin and does not get in.
+    pub fn rejected(&self, listener: u64, peer: &str, why: &str) {
+        let rejected = LinkEvent::Rejected { listener, peer: peer.to_owned(), why: why.to_owned() };
+        self.shared.lock().queue.push_back(Job::Link(rejected));
+        self.settle();
     }
 }
 
@@ -149,7 +174,7 @@ impl Peer<'_> {
         self.host.settle();
     }
 
-    /// Host and port the plugin dialled; None = it was accepted.
+    /// Host and port the plugin dialled; None = it came through a listener.
     pub fn dialled(&self) -> Option<(String, u16)> {
         self.with(|l| l.dialled.clone())
     }
@@ -166,20 +191,26 @@ impl Peer<'_> {
 
     /// It can be used now; the peer's name, certificates (DER, leaf first) and the protocol agreed on.
     pub fn up_as(&self, name: &str, chain: Vec<Vec<u8>>, alpn: &str) {
-        let fingerprint = chain.first().map(|leaf| super::sha256::hex(leaf)).unwrap_or_default();
-        self.tell(LinkEvent::Up {
-            link: self.id,
-            peer: "192.0.2.9:40000".into(),
-            alpn: alpn.to_owned(),
-            chain: chain.into_iter().map(ByteBuf::from).collect(),
-            fingerprint,
-            name: name.to_owned(),
-        });
+        let (listener, peer) = self.with(|l| (l.listener, l.peer.clone()));
+        let (alpn, name) = (alpn.to_owned(), name.to_owned());
+        let (fingerprint, chain) = shown(chain);
+        self.tell(LinkEvent::Up { link: self.id, listener, peer, alpn, chain, fingerprint, name });
+    }
+
+    /// After `starttls`: it is inside TLS from here on.
+    pub fn secured_as(&self, name: &str, chain: Vec<Vec<u8>>, alpn: &str) {
+        let (alpn, name) = (alpn.to_owned(), name.to_owned());
+        let (fingerprint, chain) = shown(chain);
+        self.tell(LinkEvent::Secured { link: self.id, alpn, chain, fingerprint, name });
     }
 
     /// One frame arrives.
     pub fn send(&self, bytes: impl Into<Vec<u8>>) {
-        self.tell(LinkEvent::Frame { link: self.id, bytes: ByteBuf::from(bytes.into()) });
+        let number = self.with(|l| {
+            l.frames += 1;
+            l.frames
+        });
+        self.tell(LinkEvent::Frame { link: self.id, number, bytes: ByteBuf::from(bytes.into()) });
     }
 
     /// Takes what the plugin has written since the last call, write by write.
@@ -203,7 +234,7 @@ impl Peer<'_> {
         self.tell(LinkEvent::Writable { link: self.id });
     }
 
-    /// It ends: clean, truncated, reset, timed-out or refused.
+    /// It ends: clean, truncated, reset, timed-out, refused or protocol.
     pub fn close(&self, how: &str) {
         self.with(LinkState::end);
         self.tell(LinkEvent::Closed { link: self.id, how: how.to_owned(), why: "closed by the test".into() });
@@ -213,4 +244,10 @@ impl Peer<'_> {
     pub fn stream(&self) -> Option<UnixStream> {
         self.with(|l| l.pair.as_ref().and_then(|p| p.try_clone().ok()))
     }
+}
+
+/// Fingerprint of the leaf, and the chain as an event has it.
+fn shown(chain: Vec<Vec<u8>>) -> (String, Vec<ByteBuf>) {
+    let fingerprint = chain.first().map(|leaf| super::sha256::hex(leaf)).unwrap_or_default();
+    (fingerprint, chain.into_iter().map(ByteBuf::from).collect())
 }

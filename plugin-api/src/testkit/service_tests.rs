@@ -136,11 +136,15 @@ fn the_database_keeps_its_rules() {
     assert_eq!((host.kv("applied").unwrap(), host.query("SELECT x FROM u").unwrap().rows.len()), (b"[]".to_vec(), 2));
 }
 
+fn plain_first() -> Profile {
+    Profile { tls: Some(LinkTls { starttls: true, ..LinkTls::default() }), ..Profile::default() }
+}
+
 #[test]
 fn links_are_played_by_the_test() {
     plugin!(Links, |reg, host| {
         let link = host.links().dial("peer.example", 9000, Profile { pair: true, ..Profile::default() })?;
-        let listener = host.links().listen("127.0.0.1", 0, Profile::default())?;
+        let listener = host.links().listen("127.0.0.1", 0, plain_first())?;
         host.kv().set("listener", listener.address.clone())?;
         let mut pair = link.pair()?;
         host.spawn("echo", move || {
@@ -150,8 +154,14 @@ fn links_are_played_by_the_test() {
         let h = host.clone();
         reg.links(move |event| match event {
             LinkEvent::Up { link, name, .. } => h.links().get(link).write(format!("hello {name}")),
-            LinkEvent::Frame { link, bytes } if &bytes[..] == b"bye" => h.links().get(link).close(),
-            LinkEvent::Frame { link, bytes } => h.links().get(link).write(bytes.into_vec()),
+            LinkEvent::Frame { link, number, bytes } if &bytes[..] == b"starttls" => {
+                h.links().get(link).starttls(b"proceed", number - 1).unwrap_err();
+                h.links().get(link).starttls(b"proceed", number)
+            }
+            LinkEvent::Secured { link, name, .. } => h.links().get(link).write(format!("secret of {name}")),
+            LinkEvent::Rejected { why, .. } => h.kv().set("rejected", why),
+            LinkEvent::Frame { link, bytes, .. } if &bytes[..] == b"bye" => h.links().get(link).close(),
+            LinkEvent::Frame { link, bytes, .. } => h.links().get(link).write(bytes.into_vec()),
             LinkEvent::Writable { link } => h.links().get(link).write("again"),
             LinkEvent::Closed { how, .. } => h.kv().set("closed", how),
             _ => Ok(()),
@@ -176,6 +186,12 @@ fn links_are_played_by_the_test() {
     let listener = host.link_listeners()[0].0;
     let second = host.dial_in(listener, "192.0.2.7:1").unwrap();
     second.up();
+    second.send("starttls");
+    assert!(second.wants_tls());
+    second.secured_as("Second", Vec::new(), "");
+    assert_eq!(second.written(), [b"hello ".to_vec(), b"proceed".to_vec(), b"secret of Second".to_vec()]);
+    host.rejected(listener, "192.0.2.8:1", "no certificate");
+    assert_eq!(host.kv("rejected").unwrap(), b"no certificate");
     second.send("bye");
     assert_eq!((host.kv("closed").unwrap(), host.links().len()), (b"local".to_vec(), 1));
     drop(stream);
