@@ -194,6 +194,16 @@ impl Client {
         self.cert.as_ref().map_or("", |c| c.common_name.as_str())
     }
 
+    /// The plugin whose remote contact this is; "" = it is a connection.
+    pub fn remote_of(&self) -> &str {
+        self.listener.name.strip_prefix("plugin:").unwrap_or("")
+    }
+
+    /// What it may send into and receive from, from now on. Its places in broadcasts do not follow.
+    pub fn set_groups(&self, groups: Groups) {
+        self.groups.store(Arc::new(groups));
+    }
+
     /// Does it only send (`cot_submit`)? Then nothing is ever written to it.
     pub fn one_way(&self) -> bool {
         self.listener.kind == ListenerKind::CotSubmit

@@ -41,6 +41,8 @@ pub struct Directory {
     pub presence: Shelf,
     /// Newest map item per uid, kept only with `cot.replay_map_items`.
     pub items: Shelf,
+    /// What plugins have newcomers shown.
+    pub shown: Shelf,
     roster: ArcSwap<Roster>,
     index: RwLock<Index>,
     seats: Mutex<Seats>,

@@ -13,7 +13,7 @@ use super::{
     Members, Source,
     source::{FromPlugin, Owned},
 };
-use crate::directory::Bits;
+use crate::{directory::Bits, store::journal::Origin};
 
 /// Types and detail elements somebody asked for; one match is enough.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -177,6 +177,8 @@ pub struct Seen {
     pub text: Bytes,
     /// Where it came from.
     pub source: Owned,
+    /// Who that was, for an event read back from the journal.
+    pub origin: Option<Box<Origin>>,
     /// When it was received, ms UTC.
     pub received: Millis,
     /// Its number in the journal; 0 = it is not there.

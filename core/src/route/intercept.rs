@@ -220,6 +220,7 @@ fn seen(ready: &Ready, staged: &Staged) -> Seen {
     Seen {
         text: Bytes::copy_from_slice(staged.cot.text()),
         source: ready.source.clone(),
+        origin: None,
         received: ready.now,
         journal: staged.more.as_ref().map_or(0, |m| m.journal),
         class: staged.head.class,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use fts_plugin_api::cot::{Class, Cot};
 
-use super::{Address, Batch, Router, Source, why::Decision};
+use super::{Address, Batch, Reason, Router, Source, why::Decision};
 use crate::{
-    directory::{Bits, Client},
+    directory::{Bits, Client, Latest},
     observe::clock,
     wire::{Event, Head},
 };
@@ -85,6 +85,29 @@ impl Router {
             // What the server makes itself is not worth waiting for (fanout.md 2.7).
             self.stage(pending.ready, pending.bytes);
         }
+    }
+
+    /// From now on newcomers in these groups are shown this event, under this key.
+    ///
+    /// # Errors
+    /// It is no event.
+    pub fn show(&self, key: &str, text: &[u8], send: Bits) -> Result<(), Reason> {
+        let spans = fts_plugin_api::cot::scan(text).map_err(|_| Reason::Xml)?;
+        let now = clock::now_ms();
+        fts_plugin_api::cot::check(text, &spans, now, &mut fts_plugin_api::cot::Splices::new())
+            .map_err(|_| Reason::Schema)?;
+        let head = Head {
+            id: self.next_id(),
+            conn: 0,
+            received: now,
+            class: Class::Reliable,
+            replaceable: false,
+            uid_hash: 0,
+        };
+        let event = Arc::new(Event::whole(head, text.to_vec()));
+        let latest = Latest { uid: key.into(), event, conn: 0, send, time: now, expires: i64::MAX };
+        self.directory.shown.put(latest);
+        Ok(())
     }
 
     /// The address of everyone, for callers outside of routing.

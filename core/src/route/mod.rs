@@ -40,7 +40,7 @@ pub use source::{FromPlugin, Owned, Source};
 pub use tap::{Tap, TapEvent};
 pub use turn::{Done, Pending};
 
-use crate::{config::Config, directory::Directory, store::journal::Journal};
+use crate::{config::Config, directory::{Client, Directory, Leave}, store::journal::Journal};
 
 /// The router: one per server, shared by all sessions.
 pub struct Router {
@@ -50,6 +50,8 @@ pub struct Router {
     pub hooks: ArcSwap<hooks::Table>,
     /// Where reliable events are before they are delivered, when somebody must not lose them.
     pub journal: std::sync::OnceLock<Arc<Journal>>,
+    /// Who is told of connections.
+    pub watch: std::sync::OnceLock<Arc<dyn Watch>>,
     /// Kinds of destinations that are not built in.
     pub destinations: Destinations,
     /// Why who got what.
@@ -64,6 +66,23 @@ pub struct Router {
     /// Connections that speak protobuf.
     protos: AtomicUsize,
     totals: Totals,
+}
+
+/// Is told what happens to connections, on their tasks: must not wait.
+pub trait Watch: Send + Sync {
+    /// It is there.
+    fn connected(&self, client: &Arc<Client>);
+    /// It told who it is, or changed that.
+    fn identified(&self, client: &Arc<Client>);
+    /// It has been shown who else is there.
+    fn ready(&self, client: &Arc<Client>);
+    /// It is gone.
+    fn gone(&self, client: &Arc<Client>, why: Leave);
+}
+
+/// The hash events carry of their uid (as written).
+pub fn uid_hash(raw: &str) -> u64 {
+    std::hash::BuildHasher::hash_one(&*notice::HASHER, raw)
 }
 
 /// Totals for `fts status`.
@@ -84,6 +103,7 @@ impl Router {
             directory,
             hooks: ArcSwap::default(),
             journal: std::sync::OnceLock::new(),
+            watch: std::sync::OnceLock::new(),
             destinations: Destinations::default(),
             why: why::Record::new(config.why.events, config.why.per_uid),
             tap: Tap::default(),

@@ -101,6 +101,9 @@ impl Sessions {
         let arrival = Arrival { listener: listener.clone(), peer, cert, tls, groups, connected: clock::now_ms() };
         let client = self.router.directory.join(arrival, keys.config.cot.replay_presence);
         tracing::info!(event = "client.connected", conn = client.conn, %peer, listener = %listener.name, user = client.cert.as_ref().map(|c| c.common_name.as_str()).unwrap_or("anonymous"), "connected");
+        if let Some(watch) = self.router.watch.get() {
+            watch.connected(&client);
+        }
         let why = self.talk(stream, &client).await;
         drop(seat);
         self.goodbye(&client, why);
@@ -199,6 +202,11 @@ impl Sessions {
             self.router.protobuf(false);
         }
         let departed = self.router.directory.leave(client, why, now);
+        if let Some(watch) = self.router.watch.get() {
+            // Behind its own last events.
+            self.router.drain();
+            watch.gone(client, why);
+        }
         for contact in departed {
             let notice = notices::goodbye(&contact.uid, &contact.kind, now);
             self.router.broadcast(&notice, &contact.send, client.conn);
@@ -229,6 +237,9 @@ impl Sessions {
         }
         tracing::info!(event = "client.identified", conn = client.conn, uid = %uid, callsign = %callsign, platform = %who.platform, "identified");
         drop(who);
+        if let Some(watch) = self.router.watch.get() {
+            watch.identified(client);
+        }
         let policy = self.router.policy();
         let config = &policy.config;
         if config.cot.replay_presence && config.cot.replay_at == crate::config::ReplayAt::Identify {

@@ -77,6 +77,8 @@ impl Writer {
         let mut round = spare();
         let mut replayed = 0;
         let mut shown = 0;
+        let (mut of_plugins, plugins_to) = (0, self.router.directory.shown.end());
+        let mut ready = false;
         let items_to =
             if self.router.policy().config.cot.replay_map_items { self.router.directory.items.end() } else { 0 };
         loop {
@@ -86,12 +88,19 @@ impl Writer {
                 replayed = self.replay(&self.router.directory.presence, replayed, replay_to, &mut round.items);
             } else if shown < items_to {
                 shown = self.replay(&self.router.directory.items, shown, items_to, &mut round.items);
+            } else if of_plugins < plugins_to {
+                of_plugins = self.replay(&self.router.directory.shown, of_plugins, plugins_to, &mut round.items);
+            } else if !ready && self.may_replay() {
+                ready = true;
+                if let Some(watch) = self.router.watch.get() {
+                    watch.ready(&self.client);
+                }
             }
             // While replay entries go first, live ones are interleaved as they come (decision 103).
             let waiting = self.client.out.take(&mut round.items, ROUND_ITEMS, ROUND_BYTES);
             if !round.items.is_empty() {
                 round.begin(&mut self.proto);
-            } else if replaying || shown < items_to {
+            } else if replaying || shown < items_to || of_plugins < plugins_to {
                 continue;
             } else if !waiting && self.client.out.is_closed() {
                 return Ok(());

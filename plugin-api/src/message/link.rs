@@ -42,8 +42,10 @@ pub struct LinkTls {
     pub cert: Option<(String, String)>,
     /// Whom to believe.
     pub trust: Trust,
-    /// Dialling: do not show a certificate. Listening: do not ask for one.
+    /// Dialling: do not show the server's own certificate.
     pub anonymous: bool,
+    /// Listening: ask the other side for a certificate: `none`, `optional`, `required` (also when empty).
+    pub client_cert: String,
     /// Dialling: the name in the certificate is not compared.
     pub any_name: bool,
     /// Dialling: the name to ask for; "" = the host dialled.
@@ -64,6 +66,10 @@ pub struct LinkProfile {
     pub tls: Option<LinkTls>,
     /// See [`Frames`].
     pub frames: Frames,
+    /// Limit for the connection, ms; 0 = 10 s.
+    pub connect_ms: u64,
+    /// Limit for the handshake, ms; 0 = 10 s.
+    pub handshake_ms: u64,
     /// It will be taken as a local socket with `pair`.
     pub pair: bool,
 }
@@ -112,19 +118,34 @@ pub struct LinkWrite {
 /// What happens to links, in order for each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LinkEvent {
-    /// A listener accepted it; `Up` follows when the handshake is over.
-    Accepted {
+    /// Somebody came to a listener and did not get in (at most ten a second are told).
+    Rejected {
         /// The listener.
         listener: u64,
-        /// The link.
-        link: u64,
         /// Its address.
         peer: String,
+        /// For people.
+        why: String,
     },
-    /// It can be used.
+    /// It is inside TLS from here on (after `starttls`).
+    Secured {
+        /// The link.
+        link: u64,
+        /// The protocol agreed on.
+        alpn: String,
+        /// The peer's certificates, DER, leaf first.
+        chain: Vec<ByteBuf>,
+        /// SHA-256 of the leaf, hex.
+        fingerprint: String,
+        /// Common name of the leaf.
+        name: String,
+    },
+    /// It can be used. In TLS 1.3 the peer may still refuse our certificate after this.
     Up {
         /// The link.
         link: u64,
+        /// The listener it came through; 0 = it was dialled.
+        listener: u64,
         /// Its address.
         peer: String,
         /// The protocol agreed on.
@@ -140,6 +161,8 @@ pub enum LinkEvent {
     Frame {
         /// The link.
         link: u64,
+        /// 1 for the first of the link, then one more each.
+        number: u64,
         /// Its bytes.
         bytes: ByteBuf,
     },
@@ -152,7 +175,7 @@ pub enum LinkEvent {
     Closed {
         /// The link.
         link: u64,
-        /// clean, truncated, reset, timed-out, refused or local.
+        /// clean, truncated, reset, timed-out, refused, protocol or local.
         how: String,
         /// For people.
         why: String,

@@ -114,7 +114,7 @@ pub mod op {
         LINK_WRITE = "link.write";
         /// (link, frames) → ().
         LINK_PROCESSED = "link.processed";
-        /// link → ().
+        /// (link, last bytes in plain, number of the last frame seen) → ().
         LINK_STARTTLS = "link.starttls";
         /// link → ().
         LINK_CLOSE = "link.close";

@@ -53,12 +53,13 @@ impl Link {
         self.host.ask(op::LINK_WRITE, &LinkWrite { link: self.id, bytes: ByteBuf::from(bytes.into()) })
     }
 
-    /// Changes over to TLS.
+    /// Sends `last` (the answer that agrees to it) and changes over to TLS behind it; `Secured` follows. `seen` is the
+    /// number of the last frame that was looked at.
     ///
     /// # Errors
-    /// Plain text is still unread; the profile has no TLS.
-    pub fn starttls(&self) -> Result<()> {
-        self.host.ask(op::LINK_STARTTLS, &self.id)
+    /// More plain text has come than was looked at (somebody injected it); the profile has no TLS.
+    pub fn starttls(&self, last: &[u8], seen: u64) -> Result<()> {
+        self.host.ask(op::LINK_STARTTLS, &(self.id, serde_bytes::Bytes::new(last), seen))
     }
 
     /// Sends what waits and ends it.

@@ -1,0 +1,179 @@
+//! [`Generation`]: one start of a plugin, with everything it registered. When it is over, every call of it answers
+//! `Gone`, and its handlers are dropped under a guard.
+//!
+//! Handlers are registered while `start` runs; then the set is fixed.
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Instant,
+};
+
+use fts_plugin_api::{
+    abi::{CallerBox, HandleBox, InterceptBox, ObserveBox},
+    message::{CallerKind, Hello, InterceptSpec, Manifest, ObserveSpec, Phase},
+};
+use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
+
+use super::{Plugin, Plugins, charge::Tag, services::links::LinkSet, stats::Stats};
+use crate::{http::mux::Staged, route::hooks::Wanted};
+
+/// One handler with its figures.
+pub struct Handler<S, H> {
+    /// What it asked for.
+    pub spec: S,
+    /// Which events.
+    pub wanted: Wanted,
+    /// The object in the plugin.
+    pub object: H,
+    /// Calls and times.
+    pub stats: Stats,
+    /// For crashes.
+    pub tag: &'static Tag,
+}
+
+/// An intercept.
+pub type InterceptHandler = Handler<InterceptSpec, InterceptBox>;
+/// An observer.
+pub type ObserveHandler = Handler<ObserveSpec, ObserveBox>;
+/// Anything else.
+pub type CallHandler = Handler<CallerKind, CallerBox>;
+
+/// Everything registered.
+#[derive(Default)]
+pub struct Registered {
+    /// In order of registration.
+    pub intercepts: Vec<Arc<InterceptHandler>>,
+    /// In order of registration.
+    pub observers: Vec<Arc<ObserveHandler>>,
+    /// In order of registration.
+    pub callers: Vec<Arc<CallHandler>>,
+}
+
+/// See the file's head.
+pub struct Generation {
+    /// Whose.
+    pub plugin: Arc<Plugin>,
+    /// From 1.
+    pub number: u32,
+    /// What it is told first.
+    pub hello: Hello,
+    /// What it said about itself.
+    pub manifest: OnceLock<Manifest>,
+    /// Its handlers.
+    pub registered: Mutex<Registered>,
+    /// The same once `start` returned; None again when it is over.
+    pub handlers: ArcSwapOption<Registered>,
+    fixed: AtomicBool,
+    /// Its routes until they are committed.
+    pub routes: Mutex<Option<Staged>>,
+    /// The running plugin.
+    pub handle: Mutex<Option<HandleBox>>,
+    /// Its links; made when it asks for the first.
+    pub links: OnceLock<LinkSet>,
+    /// Audiences, bindings and the like that it declared again; the rest of the former generation's is undone.
+    pub declared: Mutex<std::collections::HashSet<String>>,
+    /// Cursors of its database.
+    pub cursors: Mutex<std::collections::HashMap<u64, crate::store::database::Cursor>>,
+    alive: AtomicBool,
+    tokens: Mutex<Tokens>,
+    counter: AtomicU64,
+}
+
+/// A plugin's sends pay like a connection's events.
+struct Tokens {
+    left: f64,
+    at: Instant,
+}
+
+/// Events a plugin may send per second, and at once.
+const SENDS_PER_S: f64 = 20_000.0;
+
+impl Generation {
+    /// Not started yet.
+    pub fn new(plugin: Arc<Plugin>, number: u32, hello: Hello, routes: Option<Staged>) -> Arc<Self> {
+        Arc::new(Self {
+            plugin,
+            number,
+            hello,
+            manifest: OnceLock::new(),
+            registered: Mutex::default(),
+            handlers: ArcSwapOption::empty(),
+            fixed: AtomicBool::new(false),
+            routes: Mutex::new(routes),
+            handle: Mutex::new(None),
+            links: OnceLock::new(),
+            declared: Mutex::default(),
+            cursors: Mutex::default(),
+            alive: AtomicBool::new(true),
+            tokens: Mutex::new(Tokens { left: SENDS_PER_S, at: Instant::now() }),
+            counter: AtomicU64::new(0),
+        })
+    }
+
+    /// Its plugin's name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.plugin.name
+    }
+
+    /// Does `start` still run?
+    pub fn starting(&self) -> bool {
+        !self.fixed.load(Relaxed) && self.hello.phase == Phase::Run
+    }
+
+    /// Is it not over?
+    pub fn alive(&self) -> bool {
+        self.alive.load(Relaxed)
+    }
+
+    /// Every call of it answers `Gone` from now on.
+    pub fn revoke(&self) {
+        self.alive.store(false, Relaxed);
+    }
+
+    /// A number not used before in this generation.
+    pub fn number(&self) -> u64 {
+        self.counter.fetch_add(1, Relaxed) + 1
+    }
+
+    /// One event may be sent.
+    pub fn may_send(&self) -> bool {
+        let mut tokens = self.tokens.lock();
+        let now = Instant::now();
+        tokens.left = (tokens.left + now.duration_since(tokens.at).as_secs_f64() * SENDS_PER_S).min(SENDS_PER_S);
+        tokens.at = now;
+        if tokens.left < 1.0 {
+            return false;
+        }
+        tokens.left -= 1.0;
+        true
+    }
+
+    /// The set of handlers is complete.
+    pub fn fix(&self, registered: Registered) {
+        self.fixed.store(true, Relaxed);
+        self.handlers.store(Some(Arc::new(registered)));
+    }
+
+    /// Callers of this kind.
+    pub fn callers(&self, wanted: impl Fn(&CallerKind) -> bool) -> Vec<Arc<CallHandler>> {
+        let handlers = self.handlers.load();
+        handlers.iter().flat_map(|r| &r.callers).filter(|c| wanted(&c.spec)).cloned().collect()
+    }
+
+    /// What the former generation declared and this one did not is undone.
+    pub fn keep_declared(&self, plugins: &Plugins) {
+        let (plugin, declared) = (&self.plugin, self.declared.lock().clone());
+        plugin.bindings.keep_only(|kind, name| declared.contains(&format!("dest {kind} {name}")));
+        plugin.audiences.keep_only(|name| declared.contains(&format!("audience {name}")));
+        plugin.shown.lock().retain(|uid| {
+            let keep = declared.contains(&format!("shown {uid}"));
+            if !keep {
+                plugins.router.directory.shown.remove(&super::shelf_key(&plugin.name, uid), None);
+            }
+            keep
+        });
+    }
+}

@@ -1,0 +1,241 @@
+//! What the router asks and tells plugins: the table of intercepts and observers, and the objects in it.
+//!
+//! The table is made anew whenever a generation starts or ends. An intercept of a tripped plugin is left out, but in the
+//! band Guard: there it stays and drops everything it would have seen (decision 94).
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use fts_plugin_api::{
+    abi::{self, EventView, RVec, TD_Opaque, verdict},
+    cot::Cot,
+    message::{self, Band, InterceptSpec, Judged, Panic, action},
+};
+
+use super::{
+    Plugin, Plugins, State,
+    generation::{Generation, InterceptHandler},
+    guard::{self, Doing},
+    services::cot,
+    source,
+};
+use crate::route::{
+    Source,
+    hooks::{Intercept, Interceptor, Judgement, Observe, Observer, ObserverOf, Say, Seen, Table, Wanted},
+};
+
+/// An overrun: more than this of the thread's time in one call.
+const OVERRUN: Duration = Duration::from_millis(5);
+/// One call over this trips at once.
+const HANG: Duration = Duration::from_secs(1);
+/// After a call that took long by the clock so many calls are measured by the thread's own time.
+const SUSPECT: u32 = 200;
+
+/// One intercept of a running plugin.
+struct Hook {
+    plugins: Arc<Plugins>,
+    generation: Arc<Generation>,
+    handler: Arc<InterceptHandler>,
+    suspect: AtomicU32,
+}
+
+struct SourceView<'a>(&'a Plugins, &'a Source<'a>);
+
+impl abi::Source for SourceView<'_> {
+    fn conn(&self) -> u64 {
+        self.1.conn()
+    }
+    fn describe(&self) -> RVec<u8> {
+        message::pack(&source::describe(self.0, self.1)).into()
+    }
+}
+
+impl Intercept for Hook {
+    fn intercept(&self, cot: &Cot, source: &Source<'_>) -> Judgement {
+        let hop = source.plugin().map_or(0, |from| from.hop);
+        let entered = guard::enter(self.handler.tag, Doing { hop, intercept: true, ..guard::doing() });
+        let suspect = self.suspect.load(Relaxed) > 0;
+        let cpu = suspect.then(thread_time);
+        let began = Instant::now();
+        let view = SourceView(&self.plugins, source);
+        let view = abi::Source_TO::from_value(view, TD_Opaque);
+        let verdict = self.handler.object.intercept(EventView::new(cot.text(), cot.spans()), &view);
+        let took = began.elapsed();
+        drop(entered);
+        self.handler.stats.note(took);
+        if took > OVERRUN || suspect {
+            self.measure(took, cpu);
+        }
+        if verdict.action == verdict::PASS {
+            return Judgement::default();
+        }
+        self.judge(&verdict, hop)
+    }
+}
+
+impl Hook {
+    /// The clock also runs while somebody else has the processor; only the thread's own time counts.
+    fn measure(&self, took: Duration, cpu: Option<Duration>) {
+        if took > HANG {
+            let why = format!("{} held its sender up for {} ms", self.handler.tag.handler, took.as_millis());
+            return self.plugins.trip(&self.generation.plugin, why);
+        }
+        match cpu {
+            None => self.suspect.store(SUSPECT, Relaxed),
+            Some(before) => {
+                self.suspect.fetch_sub(1, Relaxed);
+                let used = thread_time().saturating_sub(before);
+                if used > OVERRUN && self.generation.plugin.overran(self.handler.tag.handler, used) {
+                    let why = format!("{} used over 5 ms ten times within a minute", self.handler.tag.handler);
+                    self.plugins.trip(&self.generation.plugin, why);
+                }
+            }
+        }
+    }
+
+    fn judge(&self, verdict: &abi::Verdict, hop: u8) -> Judgement {
+        let guard_band = self.handler.spec.band == Band::Guard;
+        let closed = || Say::Drop("guard_down".into());
+        if verdict.action == verdict::PANICKED {
+            let panic: Panic = message::unpack(&verdict.data).unwrap_or_default();
+            self.handler.stats.panicked();
+            self.plugins.panicked(&self.generation.plugin, &panic);
+            return Judgement { say: if guard_band { closed() } else { Say::Pass }, also: Vec::new() };
+        }
+        let judged: Judged = match message::unpack(&verdict.data) {
+            Ok(judged) => judged,
+            Err(error) => {
+                tracing::warn!(event = "plugin.bad_event", plugin = %self.generation.name(), %error, "an intercept's verdict could not be read");
+                return Judgement { say: if guard_band { closed() } else { Say::Pass }, also: Vec::new() };
+            }
+        };
+        let also = judged
+            .also
+            .iter()
+            .filter_map(|a| cot::outgoing(&self.plugins, &self.generation, &a.text, &a.how, hop + 1).ok())
+            .collect();
+        let say = match judged.action {
+            action::DROP => Say::Drop(String::from_utf8_lossy(&judged.text).into_owned()),
+            action::REPLACE => Say::Replace(Bytes::from(judged.text.into_vec())),
+            action::CONSUME => Say::Consume,
+            action::RETARGET => match judged.target.map(|how| cot::aim(&self.plugins, &self.generation, &how, hop)) {
+                Some(Ok((from, aim))) => Say::Retarget(from, aim),
+                // Where it should have gone is not known: nowhere else.
+                _ => Say::Drop("bad_target".into()),
+            },
+            _ => Say::Pass,
+        };
+        Judgement { say, also }
+    }
+}
+
+fn thread_time() -> Duration {
+    let at = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(at.tv_sec).unwrap_or(0), u32::try_from(at.tv_nsec).unwrap_or(0))
+}
+
+/// A guard whose plugin is down.
+struct Closed;
+
+impl Intercept for Closed {
+    fn intercept(&self, _: &Cot, _: &Source<'_>) -> Judgement {
+        Judgement { say: Say::Drop("guard_down".into()), also: Vec::new() }
+    }
+}
+
+/// Puts events into a plugin's queue.
+struct Queueing(Arc<Plugin>);
+
+impl Observe for Queueing {
+    fn observe(&self, seen: &Arc<Seen>, coalesce: bool) {
+        let pushed = self.0.queue.event(seen, coalesce);
+        if pushed.dropped > 0 {
+            metrics::counter!("fts_plugin_dropped_total", "plugin" => self.0.name.to_string())
+                .increment(pushed.dropped);
+        }
+    }
+}
+
+/// An intercept as `fts plugin order` lists it.
+pub struct Placed {
+    /// Its plugin.
+    pub plugin: Arc<str>,
+    /// What it registered.
+    pub spec: InterceptSpec,
+    /// Down: its events are dropped.
+    pub closed: bool,
+}
+
+/// All intercepts in their order.
+pub fn order(plugins: &Plugins) -> Vec<Placed> {
+    gather(plugins).into_iter().map(|(placed, _)| placed).collect()
+}
+
+type Live = Option<(Arc<Generation>, Arc<InterceptHandler>)>;
+
+fn gather(plugins: &Plugins) -> Vec<(Placed, Live)> {
+    let mut all: Vec<(Placed, Live)> = Vec::new();
+    for plugin in plugins.all() {
+        let placed = |spec: &InterceptSpec, closed| Placed { plugin: plugin.name.clone(), spec: spec.clone(), closed };
+        let running = matches!(plugin.state(), State::Running).then(|| plugin.generation.load_full()).flatten();
+        match running {
+            Some(generation) => {
+                let handlers = generation.handlers.load_full();
+                let intercepts = handlers.iter().flat_map(|r| &r.intercepts);
+                all.extend(intercepts.map(|h| (placed(&h.spec, false), Some((generation.clone(), h.clone())))));
+            }
+            None if plugin.state() != State::Stopped => {
+                all.extend(plugin.guards.lock().iter().map(|spec| (placed(spec, true), None)));
+            }
+            None => {}
+        }
+    }
+    all.sort_by(|(a, _), (b, _)| {
+        let key = |p: &Placed| (p.spec.band, std::cmp::Reverse(p.spec.priority), p.plugin.clone());
+        key(a).cmp(&key(b))
+    });
+    all
+}
+
+/// The router's table of this moment.
+pub fn table(plugins: &Arc<Plugins>) -> Table {
+    let intercepts = gather(plugins).into_iter().map(|(placed, live)| {
+        let hook: Arc<dyn Intercept> = match live {
+            Some((generation, handler)) => {
+                Arc::new(Hook { plugins: plugins.clone(), generation, handler, suspect: AtomicU32::new(0) })
+            }
+            None => Arc::new(Closed),
+        };
+        let wanted = Wanted::new(&placed.spec.types, &placed.spec.details);
+        Interceptor { plugin: placed.plugin, wanted, own: placed.spec.own, hook }
+    });
+    let observers = plugins.all().into_iter().filter_map(|plugin| {
+        let handlers = plugin.watching.lock().clone();
+        let takes = !matches!(plugin.state(), State::Stopped | State::Refused | State::Failed | State::Quarantined);
+        (takes && !handlers.is_empty()).then(|| Observer {
+            plugin: plugin.name.clone(),
+            handlers,
+            consumer: super::observe_consumer(&plugin.name),
+            hook: Arc::new(Queueing(plugin)),
+        })
+    });
+    Table::new(intercepts.collect(), observers.collect())
+}
+
+/// What the observers of a generation want of the router.
+pub fn watching(generation: &Generation) -> Vec<ObserverOf> {
+    let handlers = generation.handlers.load_full();
+    let observers = handlers.iter().flat_map(|r| &r.observers).filter(|o| !o.spec.held);
+    let of = |o: &Arc<super::generation::ObserveHandler>| ObserverOf {
+        wanted: o.wanted.clone(),
+        own: o.spec.own,
+        reliable: o.spec.delivery == message::Delivery::Reliable,
+        every: !o.spec.coalesce,
+    };
+    observers.map(of).collect()
+}

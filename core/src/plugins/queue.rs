@@ -1,0 +1,308 @@
+//! [`Queue`]: what waits for a plugin's worker, in order, bounded. It belongs to the plugin's name: a reload does not
+//! lose it.
+//!
+//! State events of one uid take each other's place where all handlers allow it. Over the mark, state events that may be
+//! lost go first (oldest first); reliable ones keep only their place in the journal and are read back. Everything else
+//! (client events, what was published, link frames) is bounded by its sender. Nothing here waits for anybody.
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use fts_plugin_api::{
+    cot::Class,
+    message::{ClientEvent, LinkEvent},
+};
+use parking_lot::{Condvar, Mutex};
+
+use crate::route::hooks::Seen;
+
+/// Something for the worker.
+#[derive(Debug)]
+pub enum Item {
+    /// An event.
+    Event(Arc<Seen>),
+    /// A reliable or held event that only the journal has; who got it at once.
+    Spilled(u64, Vec<u64>),
+    /// Something happened to a connection.
+    Client(ClientEvent),
+    /// Something was published: topic, bytes.
+    Bus(String, Arc<[u8]>),
+    /// Something happened to a link of this generation.
+    Link(u32, LinkEvent),
+}
+
+/// Limits of a queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Marks {
+    /// Events in memory.
+    pub items: usize,
+    /// Bytes of them.
+    pub bytes: usize,
+}
+
+/// See the file's head.
+pub struct Queue {
+    inner: Mutex<Inner>,
+    wake: Condvar,
+    marks: Marks,
+}
+
+#[derive(Default)]
+struct Inner {
+    items: VecDeque<Item>,
+    /// Number of the item at the front.
+    first: u64,
+    /// State events that may be replaced: uid → number.
+    states: HashMap<u64, u64>,
+    bytes: usize,
+    in_memory: usize,
+    sleeping: bool,
+    closed: bool,
+    dropped: u64,
+}
+
+/// What pushing came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pushed {
+    /// State events lost.
+    pub dropped: u64,
+    /// An older one's place was taken.
+    pub replaced: bool,
+}
+
+impl Queue {
+    /// An empty one.
+    pub fn new(marks: Marks) -> Self {
+        Self { inner: Mutex::default(), wake: Condvar::new(), marks }
+    }
+
+    /// Adds an event. `coalesce` = a newer state of the uid may take its place, and it may be lost over the mark.
+    pub fn event(&self, seen: &Arc<Seen>, coalesce: bool) -> Pushed {
+        let mut pushed = Pushed::default();
+        let mut inner = self.inner.lock();
+        let state = coalesce && seen.class == Class::State && seen.held.is_empty();
+        if state {
+            let (first, number) = (inner.first, inner.states.get(&seen.uid_hash).copied());
+            if let Some(place) = number.and_then(|n| n.checked_sub(first))
+                && let Some(Item::Event(older)) = inner.items.get_mut(place as usize)
+            {
+                let before = std::mem::replace(older, seen.clone()).text.len();
+                inner.bytes = inner.bytes + seen.text.len() - before;
+                pushed.replaced = true;
+                return pushed;
+            }
+        }
+        let full = inner.in_memory >= self.marks.items || inner.bytes + seen.text.len() > self.marks.bytes;
+        if full && seen.journal != 0 {
+            inner.items.push_back(Item::Spilled(seen.journal, seen.served.clone()));
+        } else {
+            if full {
+                pushed.dropped = inner.make_room();
+                inner.dropped += pushed.dropped;
+            }
+            if state {
+                let number = inner.first + inner.items.len() as u64;
+                inner.states.insert(seen.uid_hash, number);
+            }
+            inner.bytes += seen.text.len();
+            inner.in_memory += 1;
+            inner.items.push_back(Item::Event(seen.clone()));
+        }
+        self.ring(inner);
+        pushed
+    }
+
+    /// Adds anything else.
+    pub fn push(&self, item: Item) {
+        let mut inner = self.inner.lock();
+        inner.items.push_back(item);
+        self.ring(inner);
+    }
+
+    /// Puts items back to the front, in order.
+    pub fn put_back(&self, items: Vec<Item>) {
+        let mut inner = self.inner.lock();
+        for item in items.into_iter().rev() {
+            if let Item::Event(seen) = &item {
+                inner.bytes += seen.text.len();
+                inner.in_memory += 1;
+            }
+            inner.items.push_front(item);
+            // What was taken is not replaced any more, so a number that does not fit is only never found.
+            inner.first = inner.first.saturating_sub(1);
+        }
+    }
+
+    /// Rings only when the worker sleeps.
+    fn ring(&self, inner: parking_lot::MutexGuard<'_, Inner>) {
+        let sleeping = inner.sleeping;
+        drop(inner);
+        if sleeping {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Up to `most` items; waits until there is one, `until` has come, or it is closed. None = closed.
+    pub fn take(&self, most: usize, until: Option<Instant>) -> Option<Vec<Item>> {
+        let mut inner = self.inner.lock();
+        while inner.items.is_empty() && !inner.closed {
+            inner.sleeping = true;
+            match until {
+                Some(until) if self.wake.wait_until(&mut inner, until).timed_out() => {
+                    inner.sleeping = false;
+                    return Some(Vec::new());
+                }
+                Some(_) => {}
+                None => self.wake.wait(&mut inner),
+            }
+            inner.sleeping = false;
+        }
+        if inner.closed {
+            return None;
+        }
+        let n = inner.items.len().min(most);
+        let taken: Vec<_> = inner.items.drain(..n).collect();
+        inner.first += n as u64;
+        for item in &taken {
+            if let Item::Event(seen) = item {
+                inner.bytes -= seen.text.len();
+                inner.in_memory -= 1;
+                let uid = seen.uid_hash;
+                if inner.states.get(&uid).is_some_and(|number| *number < inner.first) {
+                    inner.states.remove(&uid);
+                }
+            }
+        }
+        Some(taken)
+    }
+
+    /// The worker ends; what waits stays for the next one.
+    pub fn close(&self) {
+        self.inner.lock().closed = true;
+        self.wake.notify_all();
+    }
+
+    /// A new worker may take.
+    pub fn open(&self) {
+        self.inner.lock().closed = false;
+    }
+
+    /// Forgets everything; how many events there were.
+    pub fn clear(&self) -> usize {
+        let mut inner = self.inner.lock();
+        let n = inner.items.iter().filter(|i| matches!(i, Item::Event(_) | Item::Spilled(..))).count();
+        let first = inner.first + inner.items.len() as u64;
+        let dropped = inner.dropped;
+        let closed = inner.closed;
+        *inner = Inner { first, dropped, closed, sleeping: inner.sleeping, ..Inner::default() };
+        n
+    }
+
+    /// Items, bytes in memory, state events dropped so far.
+    pub fn depth(&self) -> (usize, usize, u64) {
+        let inner = self.inner.lock();
+        (inner.items.len(), inner.bytes, inner.dropped)
+    }
+
+    /// Waits until nothing waits, for tests and orderly ends. False = it took longer.
+    pub fn empty_within(&self, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
+        loop {
+            if self.inner.lock().items.is_empty() {
+                return true;
+            }
+            if Instant::now() >= until {
+                return false;
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Inner {
+    /// Drops the oldest event that may be lost: one that is in no journal.
+    fn make_room(&mut self) -> u64 {
+        let found = self.items.iter().position(|i| matches!(i, Item::Event(seen) if seen.journal == 0));
+        let Some(place) = found else { return 0 };
+        let Some(Item::Event(seen)) = self.items.remove(place) else { return 0 };
+        self.bytes -= seen.text.len();
+        self.in_memory -= 1;
+        // Everything behind it moved up by one.
+        let at = self.first + place as u64;
+        self.states.retain(|_, number| *number != at);
+        self.states.values_mut().filter(|number| **number > at).for_each(|number| *number -= 1);
+        1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{directory::Bits, route::Owned};
+
+    fn seen(uid: u64, journal: u64, class: Class, text: &str) -> Arc<Seen> {
+        Arc::new(Seen {
+            text: text.to_owned().into(),
+            source: Owned::Server { send: Bits::default(), except: 0 },
+            origin: None,
+            received: 0,
+            journal,
+            class,
+            uid_hash: uid,
+            replayed: false,
+            held: Vec::new(),
+            served: Vec::new(),
+            link: String::new(),
+        })
+    }
+
+    fn texts(queue: &Queue) -> Vec<String> {
+        let items = queue.take(100, Some(Instant::now())).unwrap();
+        let name = |i: &Item| match i {
+            Item::Event(seen) => String::from_utf8_lossy(&seen.text).into_owned(),
+            Item::Spilled(id, _) => format!("#{id}"),
+            _ => "?".into(),
+        };
+        items.iter().map(name).collect()
+    }
+
+    const MARKS: Marks = Marks { items: 3, bytes: 1_000 };
+
+    #[test]
+    fn states_of_a_uid_take_each_others_place_and_keep_it() {
+        let queue = Queue::new(MARKS);
+        queue.event(&seen(1, 0, Class::State, "a1"), true);
+        queue.event(&seen(2, 0, Class::State, "b1"), true);
+        assert!(queue.event(&seen(1, 0, Class::State, "a2"), true).replaced);
+        assert!(!queue.event(&seen(2, 0, Class::State, "b2"), false).replaced, "somebody wants every one");
+        assert_eq!(texts(&queue), ["a2", "b1", "b2"]);
+        assert!(!queue.event(&seen(1, 0, Class::State, "a3"), true).replaced, "what was taken is gone");
+        assert_eq!(texts(&queue), ["a3"]);
+    }
+
+    #[test]
+    fn over_the_mark_states_are_lost_and_reliable_ones_keep_their_place_in_the_journal() {
+        let queue = Queue::new(MARKS);
+        for n in 1..=3 {
+            queue.event(&seen(n, 0, Class::State, &format!("s{n}")), true);
+        }
+        assert_eq!(queue.event(&seen(9, 77, Class::Reliable, "r"), true).dropped, 0);
+        assert_eq!(queue.event(&seen(4, 0, Class::State, "s4"), true).dropped, 1);
+        assert!(queue.event(&seen(3, 0, Class::State, "s3b"), true).replaced, "its number moved along");
+        assert_eq!(texts(&queue), ["s2", "s3b", "#77", "s4"]);
+        assert_eq!(queue.depth(), (0, 0, 1));
+    }
+
+    #[test]
+    fn a_closed_queue_keeps_what_waits() {
+        let queue = Queue::new(MARKS);
+        queue.event(&seen(1, 0, Class::Reliable, "x"), true);
+        queue.close();
+        assert!(queue.take(1, None).is_none());
+        queue.open();
+        assert_eq!(texts(&queue), ["x"]);
+        assert_eq!(queue.take(1, Some(Instant::now())).unwrap().len(), 0);
+    }
+}

@@ -1,0 +1,111 @@
+//! Sending and releasing events.
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use bytes::Bytes;
+use fts_plugin_api::{
+    abi::{Failure, failure},
+    message::{Release, SendHow, Target},
+};
+
+use super::{
+    super::{Generation, HOLD, Plugins, guard},
+    invalid, refuse,
+};
+use crate::{
+    directory::Bits,
+    route::{FromPlugin, Reason, hooks::{Aim, Outgoing}},
+};
+
+/// Sends one event.
+pub fn send(plugins: &Arc<Plugins>, generation: &Arc<Generation>, text: &[u8], how: &SendHow) -> Result<(), Failure> {
+    if !generation.may_send() {
+        return refuse(failure::BUSY, "over 20 000 events per second: send it later");
+    }
+    let hop = guard::doing().hop.saturating_add(1);
+    let outgoing = outgoing(plugins, generation, text, how, hop)?;
+    plugins.router.send(outgoing).or_else(|reason| match reason {
+        // Counted and shown like any other event that goes nowhere.
+        Reason::PluginLoop | Reason::Loop | Reason::Rate | Reason::Duplicate | Reason::Filtered => Ok(()),
+        Reason::Oversize => invalid("the event is too long"),
+        reason => invalid(format!("this is no event: {}", reason.name())),
+    })
+}
+
+/// To one connection; what cannot be sent is logged.
+pub fn send_to(plugins: &Arc<Plugins>, generation: &Arc<Generation>, text: &[u8], conn: u64) {
+    let how = SendHow::from(Target::Conns(vec![conn]));
+    if let Err(failure) = send(plugins, generation, text, &how) {
+        tracing::warn!(event = "plugin.bad_event", plugin = %generation.name(), "an event for a newcomer: {}", failure.message);
+    }
+}
+
+/// An event of a plugin as the router takes it.
+pub fn outgoing(
+    plugins: &Plugins,
+    generation: &Generation,
+    text: &[u8],
+    how: &SendHow,
+    hop: u8,
+) -> Result<Outgoing, Failure> {
+    let (from, aim) = aim(plugins, generation, how, hop)?;
+    Ok(Outgoing { text: Bytes::copy_from_slice(text), from, aim })
+}
+
+/// Who sends it and whom it is for.
+pub fn aim(plugins: &Plugins, generation: &Generation, how: &SendHow, hop: u8) -> Result<(Arc<FromPlugin>, Aim), Failure> {
+    let names = &plugins.router.directory.groups;
+    let bits = |groups: &[String]| Bits::of(groups.iter().filter_map(|g| names.find(g)));
+    let send = how.groups.as_deref().map_or_else(|| names.all(), bits);
+    let from = FromPlugin {
+        plugin: generation.name().clone(),
+        hop,
+        send,
+        except_conns: how.exclude.conns.clone(),
+        except_uids: how.exclude.uids.clone(),
+        archive: how.archive,
+        link: how.link.clone(),
+        federated: how.federated,
+    };
+    let aim = match &how.target {
+        Target::All => Aim::All,
+        Target::Groups(groups) => Aim::Groups(bits(groups)),
+        Target::Conns(conns) => Aim::Conns(conns.clone()),
+        Target::Callsigns(callsigns) => Aim::Callsigns(callsigns.clone()),
+        Target::Uids(uids) => Aim::Uids(uids.clone()),
+        Target::Addressed => Aim::Addressed,
+        Target::Audience(name) => match generation.plugin.audiences.get(name) {
+            Some(audience) => Aim::Audience(audience.members()),
+            None => return refuse(failure::NOT_FOUND, format!("there is no audience {name:?}")),
+        },
+    };
+    Ok((Arc::new(from), aim))
+}
+
+/// Lets a held event go, behind its notices.
+pub fn release(plugins: &Arc<Plugins>, generation: &Arc<Generation>, release: &Release) -> Result<(), Failure> {
+    let plugin = &generation.plugin;
+    let how = SendHow::from(release.target.clone());
+    let (_, aim) = aim(plugins, generation, &how, 0)?;
+    let hop = guard::doing().hop.saturating_add(1);
+    let notices: Result<Vec<_>, _> =
+        release.before.iter().map(|n| outgoing(plugins, generation, &n.text, &n.how, hop)).collect();
+    let notices = notices?;
+    let Some(seen) = plugin.holding.lock().remove(&release.id) else {
+        return refuse(failure::NOT_FOUND, "this event is not held (any more)");
+    };
+    plugins.router.release(&notices, &seen, aim);
+    super::super::done_with(plugins, plugin, HOLD, release.id);
+    metrics::counter!("fts_plugin_released_total", "plugin" => plugin.name.to_string()).increment(1);
+    Ok(())
+}
+
+/// A held event goes nowhere.
+pub fn discard(plugins: &Arc<Plugins>, generation: &Arc<Generation>, id: u64) -> Result<(), Failure> {
+    let plugin = &generation.plugin;
+    if plugin.holding.lock().remove(&id).is_some() {
+        plugin.undelivered.fetch_add(1, Relaxed);
+        Reason::Discarded.count(1);
+        super::super::done_with(plugins, plugin, HOLD, id);
+    }
+    Ok(())
+}

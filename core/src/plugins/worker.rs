@@ -1,0 +1,307 @@
+//! A plugin's worker: one thread per generation, on which observers, held events, client and link events, topics and
+//! timers run, in order.
+//!
+//! Events go over in batches of at most 256, fewer when they take long, so that timers and client events wait at most
+//! 20 ms. An event whose handler panics is given once more at once; the second time it is set aside. What must not
+//! happen: a reliable event is marked done before every handler had it.
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use fts_plugin_api::{
+    abi::{self, EventView, RResult, RVec, TD_Opaque},
+    message::{self, CallerKind, ClientEvent, Panic, Taken},
+};
+use serde_bytes::ByteBuf;
+
+use super::{
+    HOLD, OBSERVE, Plugins,
+    generation::{CallHandler, Generation, ObserveHandler},
+    guard::{self, Doing},
+    plugin::Busy,
+    poison, queue::Item,
+    replay, services::cot, source,
+};
+use crate::{observe::clock, route::hooks::Seen};
+
+/// Most events at once.
+const MOST: usize = 256;
+/// What a batch may take.
+const BATCH: Duration = Duration::from_millis(20);
+
+/// See the file's head.
+pub struct Worker {
+    plugins: Arc<Plugins>,
+    generation: Arc<Generation>,
+    timers: Vec<Timer>,
+    /// Events per batch.
+    batch: usize,
+}
+
+struct Timer {
+    handler: Arc<CallHandler>,
+    next: Option<Instant>,
+    every: Option<Duration>,
+}
+
+impl Worker {
+    /// For this generation.
+    pub fn new(plugins: Arc<Plugins>, generation: Arc<Generation>) -> Self {
+        let now = Instant::now();
+        let timers = generation.callers(|_| true).into_iter().filter_map(|handler| {
+            let (first, every) = match handler.spec {
+                CallerKind::Every(ms) => (Duration::from_millis(ms), Some(Duration::from_millis(ms.max(1)))),
+                CallerKind::At(when) => {
+                    (Duration::from_millis(u64::try_from(when - clock::now_ms()).unwrap_or(0)), None)
+                }
+                _ => return None,
+            };
+            Some(Timer { next: now.checked_add(first), every, handler })
+        });
+        let timers = timers.collect();
+        Self { plugins, generation, timers, batch: MOST }
+    }
+
+    /// Until the queue is closed.
+    pub fn run(mut self) {
+        let queue = self.generation.plugin.queue.clone();
+        loop {
+            self.tick();
+            let until = self.timers.iter().filter_map(|t| t.next).min();
+            match queue.take(self.batch, until) {
+                None => return,
+                Some(items) => self.handle(items),
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = Instant::now();
+        for n in 0..self.timers.len() {
+            if self.timers[n].next.is_none_or(|next| next > now) {
+                continue;
+            }
+            let handler = self.timers[n].handler.clone();
+            let _: Option<()> = self.call(&handler, 0, &());
+            let timer = &mut self.timers[n];
+            // At most one tick waits: what was missed is skipped.
+            timer.next = timer.every.and_then(|every| Instant::now().checked_add(every));
+        }
+    }
+
+    fn handle(&mut self, items: Vec<Item>) {
+        let mut events: Vec<Arc<Seen>> = Vec::new();
+        for item in items {
+            match item {
+                Item::Event(seen) => events.push(seen),
+                Item::Spilled(id, served) => {
+                    if let Some(seen) = replay::read_back(&self.plugins, &self.generation.plugin, id, served) {
+                        events.push(Arc::new(seen));
+                    }
+                }
+                other => {
+                    self.events(std::mem::take(&mut events));
+                    self.other(other);
+                }
+            }
+        }
+        self.events(events);
+    }
+
+    fn other(&mut self, item: Item) {
+        let generation = self.generation.clone();
+        match item {
+            Item::Client(event) => {
+                for handler in generation.callers(|k| *k == CallerKind::Clients) {
+                    let made: Option<Vec<ByteBuf>> = self.call(&handler, 0, &event);
+                    if let (ClientEvent::Ready(client), Some(made)) = (&event, made) {
+                        made.iter().for_each(|text| cot::send_to(&self.plugins, &generation, text, client.conn));
+                    }
+                }
+            }
+            Item::Bus(topic, bytes) => {
+                let wanted = CallerKind::Subscribe(topic);
+                for handler in generation.callers(|k| *k == wanted) {
+                    let _: Option<()> = self.call(&handler, 0, &ByteBuf::from(bytes.to_vec()));
+                }
+            }
+            Item::Link(of, event) if of == generation.number => {
+                let frame = match &event {
+                    message::LinkEvent::Frame { link, .. } => Some(*link),
+                    _ => None,
+                };
+                for handler in generation.callers(|k| *k == CallerKind::Links) {
+                    let _: Option<()> = self.call(&handler, 0, &event);
+                }
+                if let (Some(link), Some(links)) = (frame, generation.links.get()) {
+                    links.processed(super::services::links::LinkId(link), 1);
+                }
+            }
+            // Links end with their generation.
+            Item::Link(..) | Item::Event(_) | Item::Spilled(..) => {}
+        }
+    }
+
+    /// One call of a handler that is no observer; None = it failed.
+    fn call<A, B>(&self, handler: &CallHandler, hop: u8, args: &A) -> Option<B>
+    where
+        A: serde::Serialize,
+        B: serde::de::DeserializeOwned,
+    {
+        let args = message::pack(args);
+        self.busy(Some(handler.tag.handler));
+        let entered = guard::enter(handler.tag, Doing { hop, ..Doing::default() });
+        let began = Instant::now();
+        let answer = handler.object.call(args.as_slice().into());
+        drop(entered);
+        handler.stats.note(began.elapsed());
+        self.busy(None);
+        match answer {
+            RResult::ROk(answer) => message::unpack(&answer).ok(),
+            RResult::RErr(failure) => {
+                self.failed(handler.tag.handler, &failure, || handler.stats.panicked());
+                None
+            }
+        }
+    }
+
+    fn failed(&self, handler: &str, failure: &abi::Failure, count: impl FnOnce()) {
+        let plugin = &self.generation.plugin;
+        if failure.code == abi::failure::PANICKED {
+            count();
+            let panic = Panic {
+                handler: handler.to_owned(),
+                message: failure.message.to_string(),
+                place: failure.place.to_string(),
+            };
+            self.plugins.panicked(plugin, &panic);
+        } else {
+            tracing::warn!(event = "plugin.failed_call", plugin = %plugin.name, handler, "{}", failure.message);
+        }
+    }
+
+    fn busy(&self, handler: Option<&str>) {
+        let busy = handler.map(|h| Busy { handler: h.to_owned(), since: Instant::now() });
+        *self.generation.plugin.busy.lock() = busy;
+    }
+
+    fn events(&mut self, events: Vec<Arc<Seen>>) {
+        if events.is_empty() {
+            return;
+        }
+        let generation = self.generation.clone();
+        let Some(registered) = generation.handlers.load_full() else { return };
+        let began = Instant::now();
+        let mut spoiled: HashMap<u64, ()> = HashMap::new();
+        for handler in &registered.observers {
+            let wanted: Vec<_> = events.iter().filter(|seen| wants(&generation, handler, seen)).cloned().collect();
+            if !wanted.is_empty() {
+                self.observe(handler, wanted, &mut spoiled, true);
+            }
+        }
+        let per_event = began.elapsed().div_f64(events.len() as f64);
+        let fits = if per_event.is_zero() { MOST as u128 } else { BATCH.as_nanos() / per_event.as_nanos().max(1) };
+        self.batch = usize::try_from(fits).unwrap_or(MOST).clamp(1, MOST);
+        let done: Vec<_> =
+            events.iter().filter(|s| s.journal != 0 && s.held.is_empty()).map(|s| s.journal).collect();
+        if !done.is_empty() {
+            // A held one is done when it is released or discarded; a spoiled one was set aside.
+            super::consumer(&self.plugins, &generation.plugin, OBSERVE).inspect(|c| c.done_many(&done));
+        }
+    }
+
+    /// Gives events to one handler; those that made it panic come once more.
+    fn observe(&self, handler: &Arc<ObserveHandler>, events: Vec<Arc<Seen>>, spoiled: &mut HashMap<u64, ()>, again: bool) {
+        let plugin = &self.generation.plugin;
+        if handler.spec.held {
+            let mut holding = plugin.holding.lock();
+            events.iter().for_each(|seen| {
+                holding.insert(seen.journal, seen.clone());
+            });
+        }
+        let n = events.len();
+        self.busy(Some(handler.tag.handler));
+        let entered = guard::enter(handler.tag, Doing::default());
+        let began = Instant::now();
+        let batch = Batch { plugins: &self.plugins, events: &events };
+        let taken = handler.object.observe(&abi::Observed_TO::from_value(batch, TD_Opaque));
+        drop(entered);
+        let took = began.elapsed().div_f64(n as f64);
+        (0..n).for_each(|_| handler.stats.note(took));
+        self.busy(None);
+        let taken: Taken = match taken {
+            RResult::ROk(bytes) => message::unpack(&bytes).unwrap_or_default(),
+            RResult::RErr(failure) => return self.failed(handler.tag.handler, &failure, || handler.stats.panicked()),
+        };
+        let mut more = Vec::new();
+        for poisoned in taken.poisoned {
+            let Some(seen) = events.get(poisoned.index) else { continue };
+            handler.stats.panicked();
+            let tripped = self.plugins.panicked(plugin, &poisoned.panic);
+            if seen.journal == 0 {
+                continue;
+            }
+            let times = {
+                let mut all = plugin.poisoned.lock();
+                let times = all.entry(seen.journal).or_insert(0);
+                *times += 1;
+                *times
+            };
+            if times >= 2 {
+                poison::set_aside(&self.plugins, plugin, seen, &poisoned.panic);
+                plugin.poisoned.lock().remove(&seen.journal);
+                plugin.holding.lock().remove(&seen.journal);
+                if !seen.held.is_empty() {
+                    super::done_with(&self.plugins, plugin, HOLD, seen.journal);
+                }
+                spoiled.insert(seen.journal, ());
+            } else if tripped || !again {
+                // The next generation is given it.
+                plugin.queue.put_back(vec![Item::Event(seen.clone())]);
+            } else {
+                more.push(seen.clone());
+            }
+        }
+        if !more.is_empty() {
+            self.observe(handler, more, spoiled, false);
+        }
+    }
+}
+
+fn wants(generation: &Generation, handler: &ObserveHandler, seen: &Seen) -> bool {
+    if handler.spec.held || !seen.held.is_empty() {
+        return handler.spec.held && !seen.held.is_empty();
+    }
+    let own = seen.source.lend().plugin().is_some_and(|from| from.plugin == *generation.name());
+    if own && !handler.spec.own {
+        return false;
+    }
+    fts_plugin_api::cot::Cot::parse(seen.text.clone()).is_ok_and(|cot| handler.wanted.matches(&cot))
+}
+
+struct Batch<'a> {
+    plugins: &'a Plugins,
+    events: &'a [Arc<Seen>],
+}
+
+impl abi::Observed for Batch<'_> {
+    fn len(&self) -> usize {
+        self.events.len()
+    }
+    fn event(&self, index: usize) -> EventView<'_> {
+        EventView::unscanned(self.events.get(index).map_or(&[], |e| &e.text[..]))
+    }
+    fn journal_id(&self, index: usize) -> u64 {
+        self.events.get(index).map_or(0, |e| e.journal)
+    }
+    fn route(&self, index: usize) -> RVec<u8> {
+        self.events.get(index).map(|e| message::pack(&source::route(self.plugins, e)).into()).unwrap_or_default()
+    }
+    fn begin(&self, index: usize) -> bool {
+        let hop = |seen: &Arc<Seen>| seen.source.lend().plugin().map_or(0, |from| from.hop);
+        guard::set_hop(self.events.get(index).map_or(0, hop));
+        index < self.events.len()
+    }
+}
