@@ -114,3 +114,26 @@ fn a_database_that_fails_delays_storing_and_says_so() {
     host.replace::<Whole>().unwrap();
     assert_eq!(active(&host), 1);
 }
+
+#[test]
+fn an_older_version_never_overwrites_a_newer_one() {
+    struct Rows;
+    impl Plugin for Rows {
+        type Config = Config;
+        fn start(_: Config, _: &mut Registrar<'_>, host: Host) -> Result<Self> {
+            crate::store::migrate(&host)?;
+            let row = |version, callsign: &str| {
+                let alert = crate::samples::alert_a(&["red", "blue"], 7);
+                Arc::new(crate::alert::Alert { id: 1, version, callsign: callsign.into(), ..alert })
+            };
+            crate::store::put(&host, &[row(2, "new")])?;
+            crate::store::put(&host, &[row(1, "old")])?;
+            let (mut rows, last) = crate::store::load(&host)?;
+            rows[0].sender.conn = 1;
+            assert_eq!((rows, last), (vec![(*row(2, "new")).clone()], 1), "and every column comes back");
+            assert_eq!((crate::store::changed(&host, &row(1, "").uid)?, crate::store::changed(&host, "none")?), (7, 0));
+            Ok(Self)
+        }
+    }
+    MockHost::builder().start::<Rows>().unwrap();
+}

@@ -11,7 +11,7 @@ use fts_plugin_emergency::Emergency;
 use scene::*;
 use serde_json::{Value, json};
 
-/// 8. A sends b.1 start; B (same group) gets it within 1 s with `link` intact and remark `CALL 911 NOW`; C (other group)
+/// Line 8: A sends b.1 start; B (same group) gets it within 1 s with `link` intact and remark `CALL 911 NOW`; C (other group)
 /// nothing; A no echo.
 #[test]
 fn acceptance_8_a_start_reaches_the_groups_with_the_remark() {
@@ -34,7 +34,7 @@ fn acceptance_8_a_start_reaches_the_groups_with_the_remark() {
     assert_eq!(host.metrics()["fts_emergency_started_total"], 1.0);
 }
 
-/// 9. D connects later: gets it, `stale` in the future; also after a server restart.
+/// Line 9: D connects later: gets it, `stale` in the future; also after a server restart.
 #[test]
 fn acceptance_9_newcomers_get_it_also_after_a_restart() {
     let host = host(&json!({}));
@@ -60,7 +60,7 @@ fn acceptance_9_newcomers_get_it_also_after_a_restart() {
     assert_eq!(host.metrics()["fts_emergency_active"], 1.0);
 }
 
-/// 10. `repeat = "2s"`: B sees ≥ 3 repeats in 7 s with growing `time`; A disconnects: repeats go on; cancel: all stop, D
+/// Line 10: `repeat = "2s"`: B sees ≥ 3 repeats in 7 s with growing `time`; A disconnects: repeats go on; cancel: all stop, D
 /// and B get `b-a-o-can`.
 #[test]
 fn acceptance_10_it_repeats_until_it_is_cancelled() {
@@ -93,7 +93,7 @@ fn acceptance_10_it_repeats_until_it_is_cancelled() {
     assert_eq!((metrics["fts_emergency_active"], metrics["fts_emergency_cancelled_total"]), (0.0, 1.0));
 }
 
-/// 11. POST postEmergency → 200 message = uid; B's event: type `b-a-o-opn`, has link, contact `Web-Alert`; getEmergency
+/// Line 11: POST postEmergency → 200 message = uid; B's event: type `b-a-o-opn`, has link, contact `Web-Alert`; getEmergency
 /// lists it; deleteEmergency → 200 message = uid, B gets cancel with lat 60; list empty. `"emergencyType":"Foo"` → 400.
 #[test]
 fn acceptance_11_rest_raises_lists_and_cancels() {
@@ -146,7 +146,7 @@ fn acceptance_11_rest_raises_lists_and_cancels() {
     assert_eq!(nobody.status, 401);
 }
 
-/// 12. radius 5 km: client at 3 km gets it, at 20 km not, without position gets it; the cancel reaches all three.
+/// Line 12: radius 5 km: client at 3 km gets it, at 20 km not, without position gets it; the cancel reaches all three.
 #[test]
 fn acceptance_12_the_radius_limits_starts_and_repeats_not_cancels() {
     let host = host(&json!({"radius_km": 5.0}));
@@ -167,7 +167,7 @@ fn acceptance_12_the_radius_limits_starts_and_repeats_not_cancels() {
     assert_eq!(counts(), [1, 1, 1, 0]);
 }
 
-/// 13. policy originator: B's cancel of A's alert not relayed, still repeating; A's is.
+/// Line 13: policy originator: B's cancel of A's alert not relayed, still repeating; A's is.
 #[test]
 fn acceptance_13_only_the_originator_cancels() {
     let host = host(&json!({"cancel_policy": "originator"}));
@@ -196,7 +196,7 @@ fn acceptance_13_only_the_originator_cancels() {
     assert_eq!(delete().send().status, 200);
 }
 
-/// 14. Cancel for unknown uid is relayed. 100 alerts at once: all stored, list complete; two parallel cancels leave an
+/// Line 14: Cancel for unknown uid is relayed. 100 alerts at once: all stored, list complete; two parallel cancels leave an
 /// empty store.
 #[test]
 fn acceptance_14_unknown_cancels_and_many_at_once() {
@@ -226,7 +226,7 @@ fn acceptance_14_unknown_cancels_and_many_at_once() {
     assert_eq!(host.metrics()["fts_emergency_cancelled_total"], 100.0, "each once");
 }
 
-/// 15. repeater/list shows uid, repeatType `911`-style name and xml; remove → data true and a cancel within one period;
+/// Line 15: repeater/list shows uid, repeatType `911`-style name and xml; remove → data true and a cancel within one period;
 /// again → false.
 #[test]
 fn acceptance_15_the_repeater_api() {

@@ -1,6 +1,6 @@
 //! Who is on stage in the tests of the plugin: the events of b.1, clients, and a host whose clock begins at [`NOW`].
-// Each test program uses a part of it.
-#![allow(dead_code)]
+// Each test program uses a part of it; what is not there fails the test.
+#![allow(dead_code, clippy::unwrap_used)]
 use std::time::Duration;
 
 use fts_plugin_api::{
