@@ -16,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     banner,
     canary::Canary,
-    node, notify, report,
+    crash, node, notify, report,
     server::{Listening, Server},
     shutdown,
 };
@@ -26,13 +26,20 @@ use crate::{
     directory::Directory,
     http::{
         admin::{self, Access, Control},
+        body::BodyLimits,
         local,
+        mux::{Mux, MuxSettings},
     },
     identity::{Authority, CertError},
     net::{self, Acceptor, Gate, Handshakes, OnStream},
     observe::{clock, log, metrics},
+    plugins::{
+        Parts, Plugins,
+        services::links::{self, Links},
+    },
     route::Router,
     session::{Sessions, datagram::Datagrams, mesh, sweep},
+    store::journal::{Journal, JournalError, Limits as JournalLimits},
 };
 
 /// Flags of `fts run`.
@@ -41,6 +48,9 @@ pub struct RunArgs {
     /// Check the configuration and exit.
     #[arg(long)]
     pub check: bool,
+    /// Also start plugins the server crashed in.
+    #[arg(long)]
+    pub no_quarantine: bool,
 }
 
 /// Why the server did not start; each kind has its exit code.
@@ -58,6 +68,10 @@ enum BootError {
     Io(&'static str, std::io::Error),
     #[error("{0}")]
     Log(String),
+    #[error("{0}")]
+    Journal(#[from] JournalError),
+    #[error("{0}")]
+    Plugin(String),
 }
 
 impl BootError {
@@ -106,7 +120,7 @@ fn start(global: &Global, args: &RunArgs) -> Result<ExitCode, BootError> {
         runtime.worker_threads(config.server.worker_threads);
     }
     let runtime = runtime.enable_all().thread_name("fts").build().map_err(|e| BootError::Io("runtime", e))?;
-    let ended = runtime.block_on(serve(sources, loaded, Arc::new(config), logs, authority))?;
+    let ended = runtime.block_on(serve(sources, loaded, Arc::new(config), logs, authority, args.no_quarantine))?;
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     Ok(if ended { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -117,13 +131,17 @@ async fn serve(
     config: Arc<Config>,
     logs: log::Logs,
     authority: Option<Arc<Authority>>,
+    no_quarantine: bool,
 ) -> Result<bool, BootError> {
     let sockets = Sockets::bind(&config, authority.as_deref())?;
     let router = Arc::new(Router::new(Arc::new(Directory::default()), config.clone()));
     let sessions = Sessions::new(router.clone());
+    let mux = Mux::new(MuxSettings::new(config.server.data_dir.join("run/spool")));
     let server = Arc::new(Server {
         sources,
         loaded: Mutex::new(loaded),
+        mux,
+        plugins: OnceLock::new(),
         running: ArcSwap::from(config.clone()),
         router,
         sessions,
@@ -140,6 +158,7 @@ async fn serve(
         ready: false.into(),
         tasks: TaskTracker::new(),
     });
+    plugins(&server, no_quarantine).await?;
     // A signal that comes as soon as it is ready must not end the process the hard way.
     let signals = Signals::listen().map_err(|e| BootError::Io("signals", e))?;
     server.tasks.spawn(server.router.clone().turns(server.stop_all.clone()));
@@ -170,6 +189,44 @@ async fn serve(
     signals.wait(&server).await;
     notify::stopping();
     Ok(shutdown::run(&server).await)
+}
+
+/// Starts the plugins: everything they may call is there, and nobody is accepted yet.
+async fn plugins(server: &Arc<Server>, no_quarantine: bool) -> Result<(), BootError> {
+    let config = server.config();
+    let (of, about) = (Arc::downgrade(server), Arc::downgrade(server));
+    let own: links::OwnLookup = Arc::new({
+        let of = of.clone();
+        move || {
+            let server = of.upgrade()?;
+            let authority = server.authority.load_full()?;
+            Some(links::Own::of(&authority, &server.config()))
+        }
+    });
+    let parts = Parts {
+        router: server.router.clone(),
+        mux: server.mux.clone(),
+        links: Links::new(tokio::runtime::Handle::current(), own),
+        runtime: tokio::runtime::Handle::current(),
+        place_of: Box::new(move |key| of.upgrade()?.loaded.lock().place_of(key)),
+        about: Box::new(move || about.upgrade().map(|s| report::about(&s)).unwrap_or_default()),
+        quarantine: config.plugins.quarantine && !no_quarantine,
+    };
+    let plugins = Plugins::new(parts, config.clone());
+    let run = config.server.data_dir.join("run");
+    plugins.begin_run();
+    if plugins.any_wanted() {
+        crash::install(&run).map_err(|e| BootError::Io("run/crashes", e))?;
+        let dir = config.server.data_dir.join("journal");
+        let journal = Journal::open(&dir, JournalLimits::default())?;
+        let _ = server.router.journal.set(journal);
+        let _ = server.router.watch.set(plugins.clone());
+        let starting = plugins.clone();
+        let started = tokio::task::spawn_blocking(move || starting.start_all()).await;
+        started.unwrap_or_else(|e| Err(e.to_string())).map_err(BootError::Plugin)?;
+    }
+    let _ = server.plugins.set(plugins);
+    Ok(())
 }
 
 type Tls = Option<Arc<rustls::ServerConfig>>;
@@ -273,12 +330,21 @@ fn receive(server: &Arc<Server>, input: Input) {
     }));
 }
 
+/// Largest body of a request to a plugin's route on the admin listener.
+const MOST_BODY: u64 = 64 << 20;
+
 /// The admin listener and the control socket.
 fn administration(server: &Arc<Server>, listener: Option<TcpListener>) -> Result<(), BootError> {
     let control: Arc<dyn Control> = server.clone();
     let socket = local::bind(&server.config().server.data_dir).map_err(|e| BootError::Io("run/fts.sock", e))?;
     let stop = server.stop_all.clone();
-    let local_routes = admin::routes(control.clone(), Access::Local);
+    let config = server.config();
+    let spool = config.server.data_dir.join("run/spool");
+    // What a crash left behind.
+    let _ = std::fs::remove_dir_all(&spool);
+    std::fs::create_dir_all(&spool).map_err(|e| BootError::Io("run/spool", e))?;
+    let bodies = Arc::new(BodyLimits::new(MOST_BODY, spool));
+    let local_routes = admin::routes(control.clone(), Access::Local, server.mux.clone(), bodies.clone());
     server.tasks.spawn(async move {
         tokio::select! {
             _ = async { axum::serve(socket, local_routes).await } => {}
@@ -286,7 +352,9 @@ fn administration(server: &Arc<Server>, listener: Option<TcpListener>) -> Result
         }
     });
     if let Some(listener) = listener {
-        let (stop, routes) = (server.stop_all.clone(), admin::routes(control, Access::Listener));
+        let routes = admin::routes(control, Access::Listener, server.mux.clone(), bodies);
+        let routes = routes.into_make_service_with_connect_info::<std::net::SocketAddr>();
+        let stop = server.stop_all.clone();
         server.tasks.spawn(async move {
             tokio::select! {
                 _ = async { axum::serve(listener, routes).await } => {}

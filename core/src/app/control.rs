@@ -14,6 +14,7 @@ use crate::{
     identity::{Authority, CertError},
     net,
     observe::log,
+    plugins::Change,
     route::{Policy, TapEvent, why},
 };
 
@@ -93,6 +94,7 @@ impl Control for Server {
         next.stream = fresh.config.stream.clone();
         next.packages = fresh.config.packages.clone();
         next.shutdown = fresh.config.shutdown.clone();
+        next.plugins.tables = fresh.config.plugins.tables.clone();
         if next.log.level != fresh.config.log.level {
             self.logs.set_level(&fresh.config.log.level)?;
             next.log.level = fresh.config.log.level.clone();
@@ -102,7 +104,11 @@ impl Control for Server {
         let next = Arc::new(next);
         self.limits.store(Arc::new(next.stream.limits.clone()));
         self.running.store(next.clone());
-        self.router.set_policy(Policy::new(next));
+        self.router.set_policy(Policy::new(next.clone()));
+        if let (Some(plugins), false) = (self.plugins.get().cloned(), changes.plugins.is_empty()) {
+            // Each change waits for its plugin; the caller does not.
+            tokio::task::spawn_blocking(move || plugins.configure(next));
+        }
         metrics::counter!("fts_config_reload_total", "result" => "ok").increment(1);
         tracing::info!(
             event = "config.reloaded",
@@ -111,6 +117,30 @@ impl Control for Server {
             "configuration reloaded"
         );
         Ok(changes.restart_required)
+    }
+
+    fn plugins(&self) -> Vec<Value> {
+        self.plugins.get().map(|p| p.list()).unwrap_or_default()
+    }
+
+    fn plugin(&self, name: &str) -> Option<Value> {
+        self.plugins.get()?.info(name)
+    }
+
+    fn plugin_order(&self) -> Vec<Value> {
+        self.plugins.get().map(|p| p.order()).unwrap_or_default()
+    }
+
+    fn plugin_change(&self, name: &str, change: &str) -> Result<String, String> {
+        let change = match change {
+            "enable" => Change::Enable,
+            "disable" => Change::Disable,
+            "reload" => Change::Reload,
+            "restart" => Change::Restart,
+            other => return Err(format!("{other:?}: enable, disable, reload or restart")),
+        };
+        let plugins = self.plugins.get().ok_or("the plugin host does not run yet")?;
+        plugins.change(name, change)
     }
 
     fn drain(&self, on: bool) {
@@ -125,6 +155,16 @@ impl Control for Server {
         let mut readiness = Readiness { status: "ok", ..Readiness::default() };
         for listener in &self.listeners {
             readiness.checks.insert(listener.name.clone(), "ok".into());
+        }
+        for (name, wrong) in self.plugins.get().map(|p| p.health()).unwrap_or_default() {
+            if wrong.is_some() {
+                readiness.status = "degraded";
+            }
+            readiness.checks.insert(name, wrong.unwrap_or_else(|| "ok".into()));
+        }
+        if let Some(failing) = self.router.journal.get().and_then(|j| j.health().failing) {
+            readiness.status = "degraded";
+            readiness.checks.insert("journal".into(), failing.to_string());
         }
         let canary = self.canary.check(self.config().canary.interval);
         if let Err(problem) = &canary {

@@ -4,7 +4,7 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
-use fts_plugin_api::cot::Cot;
+use fts_plugin_api::{cot::Cot, message::ServerInfo};
 use serde_json::{Value, json};
 
 use super::Server;
@@ -13,6 +13,18 @@ use crate::{
     observe::{clock, metrics},
     route::{Reason, Router},
 };
+
+/// What plugins are told of the server.
+pub fn about(server: &Server) -> ServerInfo {
+    let config = server.config();
+    ServerInfo {
+        node_id: config.server.node_id.clone(),
+        name: config.server.name.clone(),
+        public_host: config.server.public_host.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        listeners: server.listeners.iter().map(|l| (l.name.clone(), l.address.to_string())).collect(),
+    }
+}
 
 /// `fts status --json`.
 pub fn status(server: &Server) -> Value {

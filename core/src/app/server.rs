@@ -11,9 +11,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::canary::Canary;
 use crate::{
     config::{Config, Limits, Loaded, Sources},
+    http::mux::Mux,
     identity::Authority,
     net::Acceptor,
     observe::log::Logs,
+    plugins::Plugins,
     route::Router,
     session::Sessions,
 };
@@ -28,6 +30,10 @@ pub struct Server {
     pub running: ArcSwap<Config>,
     /// Routing and who is there.
     pub router: Arc<Router>,
+    /// HTTP routes of core and plugins.
+    pub mux: Arc<Mux>,
+    /// The plugin host; set once it was started.
+    pub plugins: OnceLock<Arc<Plugins>>,
     /// All streams.
     pub sessions: Arc<Sessions>,
     /// CA and server certificate; None when no TLS listener is on.

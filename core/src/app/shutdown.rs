@@ -17,6 +17,15 @@ pub async fn run(server: &Server) -> bool {
         server.sessions.flush.cancel();
         server.sessions.tasks.close();
         server.sessions.tasks.wait().await;
+        if let Some(plugins) = server.plugins.get().cloned() {
+            let stopped = tokio::task::spawn_blocking(move || plugins.stop_all()).await;
+            if let Err(error) = stopped {
+                tracing::error!(event = "plugin.warning", %error, "plugins did not stop well");
+            }
+        }
+        if let Some(journal) = server.router.journal.get().cloned() {
+            let _ = tokio::task::spawn_blocking(move || journal.close()).await;
+        }
         server.stop_all.cancel();
         server.tasks.close();
         // Requests in flight on the admin listener.

@@ -108,8 +108,7 @@ impl Audiences {
     /// Names and sizes: members wanted, connections now.
     pub fn list(&self) -> Vec<(String, usize, usize)> {
         let all = self.by_name.read();
-        let mut list: Vec<_> =
-            all.iter().map(|(n, a)| (n.clone(), a.wanted(), a.members().iter().count())).collect();
+        let mut list: Vec<_> = all.iter().map(|(n, a)| (n.clone(), a.wanted(), a.members().iter().count())).collect();
         list.sort();
         list
     }

@@ -1,9 +1,5 @@
 //! HTTP between the mux and a plugin's routes.
-use std::{
-    path::Component,
-    sync::Arc,
-    time::Instant,
-};
+use std::{path::Component, sync::Arc, time::Instant};
 
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use bytes::Bytes;
@@ -44,7 +40,8 @@ pub fn route(
     if !spec.pattern.starts_with(&own) {
         services::need_for(generation, "routes", &format!("the route {} outside {own}", spec.pattern))?;
     }
-    let method = Method::from_bytes(spec.method.as_bytes()).map_err(|_| invalid(format!("method {:?}", spec.method)))?;
+    let method =
+        Method::from_bytes(spec.method.as_bytes()).map_err(|_| invalid(format!("method {:?}", spec.method)))?;
     let mut listeners: Option<Listeners> = None;
     for listener in &spec.listeners {
         use message::Listener;
@@ -100,7 +97,10 @@ impl Handler for Bridge {
 
     fn handle(&self, call: Call) -> Result<Answer, HandlerError> {
         if !self.generation.alive() {
-            return Err(HandlerError::new(StatusCode::SERVICE_UNAVAILABLE, format!("the plugin {} is restarting", self.generation.name())));
+            return Err(HandlerError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("the plugin {} is restarting", self.generation.name()),
+            ));
         }
         let head = message::pack(&head(&call));
         let body = abi::Body_TO::from_value(Received(call.body), TD_Opaque);
@@ -128,9 +128,8 @@ impl Bridge {
     }
 
     fn answer(&self, reply: abi::Reply) -> Result<Answer, HandlerError> {
-        let bad = |what: &str| {
-            HandlerError::internal(format!("the plugin {} answered with {what}", self.generation.name()))
-        };
+        let bad =
+            |what: &str| HandlerError::internal(format!("the plugin {} answered with {what}", self.generation.name()));
         let head: ResponseHead = message::unpack(&reply.head).map_err(|e| bad(&e.to_string()))?;
         let status = StatusCode::from_u16(head.status).map_err(|_| bad("a status that is none"))?;
         if let Some(text) = head.error {

@@ -42,9 +42,11 @@ pub fn set(plugins: &Arc<Plugins>, plugin: &Arc<Plugin>, contact: Contact) {
     let client = router.directory.join(arrival, false);
     // Groups come behind its place in the roster: it is found by name in reach, and gets no broadcast.
     client.set_groups(router.directory.groups.both(&contact.groups));
-    let sa = Builder::new("a-f-G", clock::now_ms())
-        .uid(contact.uid.clone())
-        .child("contact", &[("callsign", &contact.callsign), ("endpoint", "*:-1:stcp")], "");
+    let sa = Builder::new("a-f-G", clock::now_ms()).uid(contact.uid.clone()).child(
+        "contact",
+        &[("callsign", &contact.callsign), ("endpoint", "*:-1:stcp")],
+        "",
+    );
     if let Ok(sa) = sa.build() {
         router.directory.identify(&client, &sa, DuplicateUid::Allow);
     }

@@ -10,11 +10,11 @@ use std::{
     time::Instant,
 };
 
+use arc_swap::ArcSwapOption;
 use fts_plugin_api::{
     abi::{CallerBox, HandleBox, InterceptBox, ObserveBox},
     message::{CallerKind, Hello, InterceptSpec, Manifest, ObserveSpec, Phase},
 };
-use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 
 use super::{Plugin, Plugins, charge::Tag, services::links::LinkSet, stats::Stats};

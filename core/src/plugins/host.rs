@@ -99,10 +99,16 @@ impl Host for PluginHost {
         self.with(name, |plugins, generation| {
             let doing = guard::doing();
             if doing.intercept && !IN_INTERCEPT.contains(&name) {
-                return refuse(failure::IN_INTERCEPT, format!("{name} does not work in an intercept: only memory does"));
+                return refuse(
+                    failure::IN_INTERCEPT,
+                    format!("{name} does not work in an intercept: only memory does"),
+                );
             }
             if doing.transaction && !IN_TRANSACTION.contains(&name) {
-                return refuse(failure::IN_TRANSACTION, format!("{name} does not work inside tx: only the transaction does"));
+                return refuse(
+                    failure::IN_TRANSACTION,
+                    format!("{name} does not work inside tx: only the transaction does"),
+                );
             }
             services::call(plugins, generation, name, args.as_slice()).map(RVec::from)
         })

@@ -44,8 +44,22 @@ impl Plugins {
     /// A plugin with `required = true` does not run.
     pub fn start_all(self: &Arc<Self>) -> Result<(), String> {
         let _one = self.changes.lock();
-        let config = self.config.load_full();
-        let run = config.server.data_dir.join("run");
+        self.note_run();
+        let names = self.wanted();
+        for name in &names {
+            self.seat(name);
+        }
+        self.note_unused_tables(&names);
+        self.start_wanted();
+        let missing = self.all().into_iter().find(|p| p.table.lock().host.required && p.state() != State::Running);
+        missing.map_or(Ok(()), |p| {
+            Err(format!("the plugin {} is required and does not run: {}", p.name, p.standing().report))
+        })
+    }
+
+    /// Cleans up after the last run and reads the quarantine. Before crashes are noted, and before anything is loaded.
+    pub fn begin_run(&self) {
+        let run = self.config.load().server.data_dir.join("run");
         if let Err(error) = super::file::sweep(&run) {
             tracing::warn!(event = "plugin.warning", %error, "old copies of plugins could not be removed");
         }
@@ -53,11 +67,22 @@ impl Plugins {
             Ok(quarantine) => *self.quarantined.lock() = Some(quarantine),
             Err(error) => tracing::warn!(event = "plugin.warning", %error, "the quarantine could not be read"),
         }
-        self.note_run();
-        let names = self.wanted();
-        for name in &names {
-            self.seat(name);
+    }
+
+    /// A table of a plugin that is not there is told, and no error (decision 106).
+    fn note_unused_tables(&self, names: &[String]) {
+        let config = self.config.load();
+        for name in config.plugins.tables.keys().filter(|t| !names.contains(t)) {
+            tracing::warn!(
+                event = "plugin.warning",
+                plugin = name,
+                "there is a table [plugins.{name}] but no such plugin runs here"
+            );
         }
+    }
+
+    /// Checks everything, then starts it in order.
+    fn start_wanted(self: &Arc<Self>) {
         let mut checked: BTreeMap<String, Needs> = BTreeMap::new();
         for plugin in self.all() {
             if let Some(why) = self.kept_out(&plugin.name) {
@@ -84,8 +109,11 @@ impl Plugins {
             }
         }
         self.refresh();
-        let missing = self.all().into_iter().find(|p| p.table.lock().host.required && p.state() != State::Running);
-        missing.map_or(Ok(()), |p| Err(format!("the plugin {} is required and does not run: {}", p.name, p.standing().report)))
+    }
+
+    /// Is any plugin wanted? Then events that must not be lost need the journal.
+    pub fn any_wanted(&self) -> bool {
+        !self.wanted().is_empty()
     }
 
     /// Names of all that should run.
@@ -200,7 +228,10 @@ impl Plugins {
     fn known(&self, name: &str) -> Result<Arc<Plugin>, String> {
         self.get(name).ok_or_else(|| {
             let all: Vec<_> = self.all().iter().map(|p| p.name.to_string()).collect();
-            format!("there is no plugin {name}: there are {}", if all.is_empty() { "none".into() } else { all.join(", ") })
+            format!(
+                "there is no plugin {name}: there are {}",
+                if all.is_empty() { "none".into() } else { all.join(", ") }
+            )
         })
     }
 
@@ -264,7 +295,8 @@ impl Plugins {
         let before = plugin.library.lock().clone();
         let table = self.config.load().plugins.table(name);
         let table_before = std::mem::replace(&mut *plugin.table.lock(), table);
-        let next = if fresh || before.is_none() { self.library(&plugin) } else { before.clone().ok_or_else(String::new) };
+        let next =
+            if fresh || before.is_none() { self.library(&plugin) } else { before.clone().ok_or_else(String::new) };
         // Checked while the old one runs: a broken file or table costs nothing.
         let next = next.and_then(|library| self.check(&plugin, &library).map(|manifest| (library, manifest)));
         let (library, manifest) = match next {
@@ -280,7 +312,10 @@ impl Plugins {
         *plugin.library.lock() = Some(library);
         *plugin.manifest.lock() = Some(manifest);
         match self.begin(&plugin, Some(saved.clone().unwrap_or_default())) {
-            Ok(()) => Ok(format!("{name} runs version {}", plugin.library.lock().as_ref().map(|l| version(&l.info)).unwrap_or_default())),
+            Ok(()) => Ok(format!(
+                "{name} runs version {}",
+                plugin.library.lock().as_ref().map(|l| version(&l.info)).unwrap_or_default()
+            )),
             Err(why) => {
                 if let (Some(copy), Some(database)) = (plugin.copied.lock().take(), plugin.open_database())
                     && let Err(error) = database.restore(&copy)

@@ -17,10 +17,6 @@ pub fn linked() -> Vec<Linked> {
     #[allow(unused_mut)]
     let mut all = Vec::new();
     #[cfg(feature = "bundle-emergency")]
-    all.push(Linked {
-        name: "emergency",
-        info: fts_plugin_emergency::INFO,
-        module: fts_plugin_emergency::module,
-    });
+    all.push(Linked { name: "emergency", info: fts_plugin_emergency::INFO, module: fts_plugin_emergency::module });
     all
 }

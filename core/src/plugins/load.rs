@@ -15,8 +15,8 @@ use std::{
 };
 
 use fts_plugin_api::abi::{
-    self, AbiHeaderRef, Failure, HandleBox, Host_TO, HostBox, HostModule, LibHeader, PluginModule_Ref, RArc, RErr,
-    ROk, TD_Opaque,
+    self, AbiHeaderRef, Failure, HandleBox, Host_TO, HostBox, HostModule, LibHeader, PluginModule_Ref, RArc, RErr, ROk,
+    TD_Opaque,
 };
 use parking_lot::Mutex;
 
@@ -29,7 +29,9 @@ pub enum LoadError {
     #[error("cannot be loaded: {0}")]
     Link(String),
     /// Its header or layout does not fit; the long text goes to a file.
-    #[error("does not fit this server's plugin interface ({summary}) — rebuild it with the fts-plugin-api of this major version")]
+    #[error(
+        "does not fit this server's plugin interface ({summary}) — rebuild it with the fts-plugin-api of this major version"
+    )]
     Layout {
         /// One line.
         summary: String,

@@ -60,12 +60,7 @@ pub use lifecycle::Change;
 pub use plugin::{Library, Plugin, Standing, State};
 
 use self::services::{Seats, links::Links};
-use crate::{
-    config::{Config, Loaded},
-    http::mux::Mux,
-    route::Router,
-    store::journal::Consumer,
-};
+use crate::{config::Config, http::mux::Mux, route::Router, store::journal::Consumer};
 
 /// A worker longer than this in one handler is stuck.
 pub const STUCK: Duration = Duration::from_secs(30);
@@ -84,8 +79,8 @@ pub struct Parts {
     pub links: Links,
     /// The runtime, for waiting from plain threads.
     pub runtime: tokio::runtime::Handle,
-    /// Configuration with the places of its keys.
-    pub loaded: Arc<dyn Fn() -> Loaded + Send + Sync>,
+    /// Where a key of the configuration was set (`fts.toml:41`).
+    pub place_of: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
     /// About the server.
     pub about: Box<dyn Fn() -> ServerInfo + Send + Sync>,
     /// `--no-quarantine` was not given and `plugins.quarantine` is on.
@@ -100,7 +95,7 @@ pub struct Plugins {
     pub mux: Arc<Mux>,
     links: Links,
     runtime: tokio::runtime::Handle,
-    loaded: Arc<dyn Fn() -> Loaded + Send + Sync>,
+    place_of: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
     about: Box<dyn Fn() -> ServerInfo + Send + Sync>,
     obey_quarantine: bool,
     /// Who provides which typed service.
@@ -124,7 +119,7 @@ impl Plugins {
             mux: parts.mux,
             links: parts.links,
             runtime: parts.runtime,
-            loaded: parts.loaded,
+            place_of: parts.place_of,
             about: parts.about,
             obey_quarantine: parts.quarantine,
             seats: Seats::default(),
@@ -176,7 +171,10 @@ impl Plugins {
     pub fn panicked(&self, plugin: &Arc<Plugin>, panic: &Panic) -> bool {
         let over = plugin.panicked(panic) && plugin.state() == State::Running;
         if over {
-            self.trip(plugin, format!("three panics within a minute, the last in {} at {}", panic.handler, panic.place));
+            self.trip(
+                plugin,
+                format!("three panics within a minute, the last in {} at {}", panic.handler, panic.place),
+            );
         }
         over
     }
@@ -203,8 +201,7 @@ fn private_dir(dir: &Path) -> io::Result<()> {
 
 /// Has this plugin the capability: shipped with the server, or granted in its table?
 fn capable(plugin: &Plugin, capability: &str) -> bool {
-    find::SHIPPED.contains(&&*plugin.name)
-        || plugin.table.lock().host.capabilities.iter().any(|c| c == capability)
+    find::SHIPPED.contains(&&*plugin.name) || plugin.table.lock().host.capabilities.iter().any(|c| c == capability)
 }
 
 /// Plugins do not hide each other's events from newcomers.

@@ -34,7 +34,9 @@ pub fn order(all: &BTreeMap<String, Needs>) -> (Vec<String>, BTreeMap<String, St
             let missing = needs.requires.iter().find_map(|r| {
                 let (other, least) = parse(r);
                 match all.get(other).filter(|_| !refused.contains_key(other)) {
-                    None => Some(format!("needs the plugin {other}, which is not running — enable it, or take {name} out")),
+                    None => {
+                        Some(format!("needs the plugin {other}, which is not running — enable it, or take {name} out"))
+                    }
                     Some(found) if numbers(&found.version) < least => {
                         Some(format!("needs {r}, there is {other} {}", found.version))
                     }
@@ -68,7 +70,10 @@ pub fn order(all: &BTreeMap<String, Needs>) -> (Vec<String>, BTreeMap<String, St
             }
             None => {
                 for name in std::mem::take(&mut left) {
-                    refused.insert(name.clone(), format!("requires a plugin that requires it: {}", all[name].requires.join(", ")));
+                    refused.insert(
+                        name.clone(),
+                        format!("requires a plugin that requires it: {}", all[name].requires.join(", ")),
+                    );
                 }
             }
         }

@@ -216,7 +216,11 @@ impl Plugin {
             shown: Mutex::default(),
             stuck: AtomicBool::new(false),
             stuck_in: Mutex::new(None),
-            standing: Mutex::new(Standing { state: State::Found, report: String::new(), since: crate::observe::clock::now_ms() }),
+            standing: Mutex::new(Standing {
+                state: State::Found,
+                report: String::new(),
+                since: crate::observe::clock::now_ms(),
+            }),
             status: Mutex::default(),
             recent: Mutex::default(),
             overruns: Mutex::default(),
@@ -238,7 +242,8 @@ impl Plugin {
     /// It is there now, for this reason.
     pub fn set_state(&self, state: State, report: impl Into<String>) {
         let report = report.into();
-        metrics::gauge!("fts_plugin_up", "plugin" => self.name.to_string()).set(f64::from(u8::from(state == State::Running)));
+        metrics::gauge!("fts_plugin_up", "plugin" => self.name.to_string())
+            .set(f64::from(u8::from(state == State::Running)));
         match state {
             State::Failed | State::Tripped | State::Refused | State::Quarantined => {
                 tracing::error!(event = "plugin.state", plugin = %self.name, state = state.name(), "{report}");

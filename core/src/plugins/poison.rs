@@ -14,7 +14,8 @@ pub fn set_aside(plugins: &Plugins, plugin: &Arc<Plugin>, seen: &Seen, panic: &P
     metrics::counter!("fts_plugin_poisoned_total", "plugin" => plugin.name.to_string()).increment(1);
     let dir = plugins.data_of(&plugin.name).join("poison");
     let file = dir.join(format!("{:020}.xml", seen.journal));
-    let why = format!("<!-- {} panicked at {}: {} -->\n", panic.handler, panic.place, panic.message.replace("--", "- -"));
+    let why =
+        format!("<!-- {} panicked at {}: {} -->\n", panic.handler, panic.place, panic.message.replace("--", "- -"));
     let text = [why.as_bytes(), &seen.text].concat();
     let written = std::fs::create_dir_all(&dir).and_then(|()| {
         if std::fs::read_dir(&dir)?.count() >= MOST {
@@ -23,7 +24,11 @@ pub fn set_aside(plugins: &Plugins, plugin: &Arc<Plugin>, seen: &Seen, panic: &P
         std::fs::write(&file, text)
     });
     match written {
-        Ok(()) => tracing::error!(event = "plugin.poison", plugin = %plugin.name, handler = panic.handler, file = %file.display(), "an event panicked a handler twice and is set aside"),
-        Err(error) => tracing::error!(event = "plugin.poison", plugin = %plugin.name, handler = panic.handler, %error, "an event panicked a handler twice and could not be set aside"),
+        Ok(()) => {
+            tracing::error!(event = "plugin.poison", plugin = %plugin.name, handler = panic.handler, file = %file.display(), "an event panicked a handler twice and is set aside")
+        }
+        Err(error) => {
+            tracing::error!(event = "plugin.poison", plugin = %plugin.name, handler = panic.handler, %error, "an event panicked a handler twice and could not be set aside")
+        }
     }
 }

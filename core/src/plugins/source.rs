@@ -65,14 +65,7 @@ pub fn route(plugins: &Plugins, seen: &Seen) -> RouteInfo {
     };
     let dests = if seen.held.is_empty() { dests(&seen.text) } else { seen.held.clone() };
     let archived = seen.source.lend().plugin().is_none_or(|from| from.archive);
-    RouteInfo {
-        source,
-        dests,
-        received: seen.received,
-        replayed: seen.replayed,
-        archived,
-        link: seen.link.clone(),
-    }
+    RouteInfo { source, dests, received: seen.received, replayed: seen.replayed, archived, link: seen.link.clone() }
 }
 
 fn dests(text: &Bytes) -> Vec<(String, String)> {

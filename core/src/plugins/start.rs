@@ -109,8 +109,12 @@ impl Plugins {
         let name = &plugin.name;
         match failed.code {
             failure::CONFIG => {
-                let path = if failed.place.is_empty() { format!("plugins.{name}") } else { format!("plugins.{name}.{}", failed.place) };
-                let place = (self.loaded)().place_of(&path).map(|p| format!(" ({p})")).unwrap_or_default();
+                let path = if failed.place.is_empty() {
+                    format!("plugins.{name}")
+                } else {
+                    format!("plugins.{name}.{}", failed.place)
+                };
+                let place = (self.place_of)(&path).map(|p| format!(" ({p})")).unwrap_or_default();
                 let key = if failed.place.is_empty() { String::new() } else { format!(" {}", failed.place) };
                 let text = failed.message.replace("invalid type: ", "").replace("string \"", "found \"");
                 let text = match text.split_once(", expected ") {
@@ -216,7 +220,8 @@ impl Plugins {
         plugin.queue.close();
         self.runtime.block_on(self.mux.drain(&owner, if reason == stop::FAILED { Duration::ZERO } else { DRAIN }));
         let worker = plugin.worker.lock().take();
-        let joined = worker.is_none_or(|thread| join(thread, if reason == stop::FAILED { Duration::ZERO } else { STOP }));
+        let joined =
+            worker.is_none_or(|thread| join(thread, if reason == stop::FAILED { Duration::ZERO } else { STOP }));
         if !joined {
             let doing = plugin.busy.lock().clone().map_or_else(String::new, |b| format!(" in {}", b.handler));
             tracing::error!(event = "plugin.stuck", plugin = %plugin.name, "its worker does not end{doing}: a thread cannot be killed");

@@ -21,8 +21,11 @@ use super::{
     generation::{CallHandler, Generation, ObserveHandler},
     guard::{self, Doing},
     plugin::Busy,
-    poison, queue::Item,
-    replay, services::cot, source,
+    poison,
+    queue::Item,
+    replay,
+    services::cot,
+    source,
 };
 use crate::{observe::clock, route::hooks::Seen};
 
@@ -204,8 +207,7 @@ impl Worker {
         let per_event = began.elapsed().div_f64(events.len() as f64);
         let fits = if per_event.is_zero() { MOST as u128 } else { BATCH.as_nanos() / per_event.as_nanos().max(1) };
         self.batch = usize::try_from(fits).unwrap_or(MOST).clamp(1, MOST);
-        let done: Vec<_> =
-            events.iter().filter(|s| s.journal != 0 && s.held.is_empty()).map(|s| s.journal).collect();
+        let done: Vec<_> = events.iter().filter(|s| s.journal != 0 && s.held.is_empty()).map(|s| s.journal).collect();
         if !done.is_empty() {
             // A held one is done when it is released or discarded; a spoiled one was set aside.
             super::consumer(&self.plugins, &generation.plugin, OBSERVE).inspect(|c| c.done_many(&done));
@@ -213,7 +215,13 @@ impl Worker {
     }
 
     /// Gives events to one handler; those that made it panic come once more.
-    fn observe(&self, handler: &Arc<ObserveHandler>, events: Vec<Arc<Seen>>, spoiled: &mut HashMap<u64, ()>, again: bool) {
+    fn observe(
+        &self,
+        handler: &Arc<ObserveHandler>,
+        events: Vec<Arc<Seen>>,
+        spoiled: &mut HashMap<u64, ()>,
+        again: bool,
+    ) {
         let plugin = &self.generation.plugin;
         if handler.spec.held {
             let mut holding = plugin.holding.lock();

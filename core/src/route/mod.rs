@@ -40,7 +40,11 @@ pub use source::{FromPlugin, Owned, Source};
 pub use tap::{Tap, TapEvent};
 pub use turn::{Done, Pending};
 
-use crate::{config::Config, directory::{Client, Directory, Leave}, store::journal::Journal};
+use crate::{
+    config::Config,
+    directory::{Client, Directory, Leave},
+    store::journal::Journal,
+};
 
 /// The router: one per server, shared by all sessions.
 pub struct Router {

@@ -41,6 +41,17 @@ pub trait Control: Send + Sync {
     fn reload(&self) -> Result<Vec<String>, String>;
     /// Refuses new clients, or takes them again.
     fn drain(&self, on: bool);
+    /// Every plugin, in short.
+    fn plugins(&self) -> Vec<Value>;
+    /// One plugin, whole.
+    fn plugin(&self, name: &str) -> Option<Value>;
+    /// Intercepts in the order they are asked.
+    fn plugin_order(&self) -> Vec<Value>;
+    /// enable, disable, reload or restart. Blocks until it is done.
+    ///
+    /// # Errors
+    /// What went wrong, one line.
+    fn plugin_change(&self, name: &str, change: &str) -> Result<String, String>;
     /// Begins the shutdown.
     fn stop(&self);
     /// Is it ready?

@@ -4,14 +4,15 @@
 //! `run/fts.sock` (mode 0600). Tokens for the listener come with users; until then it answers 401 there.
 mod clients;
 mod control;
+mod plugins;
 mod probes;
 mod server;
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Json, Router,
-    extract::Request,
+    extract::{ConnectInfo, Request},
     http::StatusCode,
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -20,6 +21,8 @@ use axum::{
 use serde_json::json;
 
 pub use control::{Control, Readiness};
+
+use super::{auth::Identity, body::BodyLimits, call::Came, listener::Listener, mux::Mux};
 
 /// How a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +51,7 @@ pub(crate) fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Ref
 }
 
 /// All routes.
-pub fn routes(control: Shared, access: Access) -> Router {
+pub fn routes(control: Shared, access: Access, mux: Arc<Mux>, bodies: Arc<BodyLimits>) -> Router {
     let admin = Router::new()
         .route("/status", get(server::status))
         .route("/config", get(server::config))
@@ -63,6 +66,10 @@ pub fn routes(control: Shared, access: Access) -> Router {
         .route("/clients/{who}/send", post(clients::send))
         .route("/why", get(clients::why))
         .route("/tail", get(clients::tail))
+        .route("/plugins", get(plugins::list))
+        .route("/plugins/{name}", get(plugins::one))
+        .route("/plugins/{name}/{change}", post(plugins::change))
+        .route("/plugin-order", get(plugins::order))
         .layer(middleware::from_fn(move |request: Request, next: Next| only_local(access, request, next)));
     Router::new()
         .route("/livez", get(probes::live))
@@ -70,12 +77,26 @@ pub fn routes(control: Shared, access: Access) -> Router {
         .route("/healthz", get(probes::ready))
         .route("/metrics", get(probes::metrics))
         .nest("/admin", admin)
-        .fallback(|| async { Refusal(StatusCode::NOT_FOUND, "no such resource".into()) })
+        .fallback(move |request: Request| elsewhere(mux.clone(), bodies.clone(), access, request))
         .method_not_allowed_fallback(|| async {
             Refusal(StatusCode::METHOD_NOT_ALLOWED, "this resource does not take this method".into())
         })
         .layer(axum::extract::DefaultBodyLimit::max(64 * 1024))
         .with_state(control)
+}
+
+/// Routes of plugins. Who comes through the local socket is an administrator; on the listener nobody is known yet.
+async fn elsewhere(mux: Arc<Mux>, body: Arc<BodyLimits>, access: Access, request: Request) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0);
+    let identity = match access {
+        Access::Local => Identity::local_admin(),
+        Access::Listener => Identity::nobody(),
+    };
+    let came = Came { listener: Listener::Admin, scheme: "http", peer, identity, body };
+    match mux.try_answer(came.clone(), request).await {
+        Ok(response) => response,
+        Err(missed) => missed.refusal(&came),
+    }
 }
 
 async fn only_local(access: Access, request: Request, next: Next) -> Response {

@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     directory::Bits,
-    route::{FromPlugin, Reason, hooks::{Aim, Outgoing}},
+    route::{
+        FromPlugin, Reason,
+        hooks::{Aim, Outgoing},
+    },
 };
 
 /// Sends one event.
@@ -52,7 +55,12 @@ pub fn outgoing(
 }
 
 /// Who sends it and whom it is for.
-pub fn aim(plugins: &Plugins, generation: &Generation, how: &SendHow, hop: u8) -> Result<(Arc<FromPlugin>, Aim), Failure> {
+pub fn aim(
+    plugins: &Plugins,
+    generation: &Generation,
+    how: &SendHow,
+    hop: u8,
+) -> Result<(Arc<FromPlugin>, Aim), Failure> {
     let names = &plugins.router.directory.groups;
     let bits = |groups: &[String]| Bits::of(groups.iter().filter_map(|g| names.find(g)));
     let send = how.groups.as_deref().map_or_else(|| names.all(), bits);

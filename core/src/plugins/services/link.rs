@@ -1,9 +1,5 @@
 //! Links of a plugin: its messages to and from [`super::links`].
-use std::{
-    os::fd::IntoRawFd,
-    sync::Arc,
-    time::Duration,
-};
+use std::{os::fd::IntoRawFd, sync::Arc, time::Duration};
 
 use fts_plugin_api::{
     abi::{Failure, failure},
@@ -155,7 +151,9 @@ fn told(event: LinkEvent) -> Option<message::LinkEvent> {
             fingerprint: peer.fingerprint.unwrap_or_default(),
             name: peer.common_name.unwrap_or_default(),
         },
-        LinkEvent::Frame { link, number, bytes } => To::Frame { link: link.0, number, bytes: ByteBuf::from(bytes.to_vec()) },
+        LinkEvent::Frame { link, number, bytes } => {
+            To::Frame { link: link.0, number, bytes: ByteBuf::from(bytes.to_vec()) }
+        }
         LinkEvent::Writable { link } => To::Writable { link: link.0 },
         LinkEvent::Closed { link, why } => {
             let how = match why {

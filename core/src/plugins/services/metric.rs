@@ -14,7 +14,10 @@ const MOST_LABELS: usize = 8;
 pub fn note(generation: &Generation, metric: &Metric) -> Result<(), Failure> {
     let fine = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if !fine(&metric.name) || metric.labels.len() > MOST_LABELS || !metric.labels.iter().all(|(n, _)| fine(n)) {
-        return invalid(format!("metric {:?}: names are letters, digits and _, at most {MOST_LABELS} labels", metric.name));
+        return invalid(format!(
+            "metric {:?}: names are letters, digits and _, at most {MOST_LABELS} labels",
+            metric.name
+        ));
     }
     let name = format!("fts_{}_{}", generation.name().replace('-', "_"), metric.name);
     let labels: Vec<Label> = metric.labels.iter().map(|(n, v)| Label::new(n.clone(), v.clone())).collect();

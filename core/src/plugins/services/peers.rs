@@ -80,7 +80,9 @@ pub fn call(plugins: &Arc<Plugins>, generation: &Generation, call: ServiceCall) 
     handler.stats.note(began.elapsed());
     match answer {
         ROk(bytes) if typed => Ok(ByteBuf::from(Vec::from(bytes))),
-        ROk(bytes) => message::unpack(&bytes).map_err(|e| fts_plugin_api::shim::failure(failure::INVALID, e.to_string())),
+        ROk(bytes) => {
+            message::unpack(&bytes).map_err(|e| fts_plugin_api::shim::failure(failure::INVALID, e.to_string()))
+        }
         RErr(failed) => {
             if failed.code == failure::PANICKED {
                 handler.stats.panicked();

@@ -102,7 +102,10 @@ fn migrate(plugins: &Plugins, generation: &Generation, steps: &[Migration]) -> R
     Ok(Migrated { applied: migrated.applied })
 }
 
-fn in_transaction<T>(generation: &Generation, f: impl FnOnce(&Transaction) -> Result<T, StoreError>) -> Option<Result<T, Failure>> {
+fn in_transaction<T>(
+    generation: &Generation,
+    f: impl FnOnce(&Transaction) -> Result<T, StoreError>,
+) -> Option<Result<T, Failure>> {
     OPEN.with_borrow(|open| match open {
         Some((owner, transaction)) if **owner == **generation.name() => Some(f(transaction).map_err(|e| failed(&e))),
         _ => None,
@@ -137,7 +140,11 @@ fn end(generation: &Generation, commit: bool) -> Result<(), Failure> {
     guard::set_transaction(false);
     match open {
         Some((owner, transaction)) if *owner == **generation.name() => {
-            if commit { transaction.commit().map_err(|e| failed(&e)) } else { Ok(()) }
+            if commit {
+                transaction.commit().map_err(|e| failed(&e))
+            } else {
+                Ok(())
+            }
         }
         _ => invalid("no transaction is open on this thread"),
     }
@@ -179,7 +186,8 @@ fn kv(plugins: &Plugins, generation: &Generation) -> Result<Database, Failure> {
 }
 
 fn kv_get(plugins: &Plugins, generation: &Generation, key: String) -> Result<Option<ByteBuf>, Failure> {
-    let found = kv(plugins, generation)?.query("SELECT value FROM fts_kv WHERE key = ?1", &[database::Value::Text(key)]);
+    let found =
+        kv(plugins, generation)?.query("SELECT value FROM fts_kv WHERE key = ?1", &[database::Value::Text(key)]);
     let value = found.map_err(|e| failed(&e))?.rows.into_iter().next().and_then(|row| row.into_iter().next());
     Ok(value.and_then(|v| match v {
         database::Value::Blob(bytes) => Some(ByteBuf::from(bytes)),
@@ -205,8 +213,10 @@ fn kv_keys(plugins: &Plugins, generation: &Generation, prefix: String) -> Result
         &[database::Value::Text(prefix)],
     );
     let rows = found.map_err(|e| failed(&e))?.rows.into_iter();
-    Ok(rows.filter_map(|row| match row.into_iter().next() {
-        Some(database::Value::Text(key)) => Some(key),
-        _ => None,
-    }).collect())
+    Ok(rows
+        .filter_map(|row| match row.into_iter().next() {
+            Some(database::Value::Text(key)) => Some(key),
+            _ => None,
+        })
+        .collect())
 }

@@ -1,0 +1,53 @@
+//! Data that outlives the plugin.
+//!
+//! # SQL
+//!
+//! Every plugin has a SQLite database of its own, `plugin-data/<name>/data.db`. The server opens it: never link SQLite
+//! yourself. Begin with [`migrate`](crate::sdk::sql::Sql::migrate); a step never changes once it was released, add another.
+//!
+//! ```
+//! # use fts_plugin_api::{params, sdk::*, testkit::MockHost};
+//! # struct Notes;
+//! # impl Plugin for Notes {
+//! #     type Config = NoConfig;
+//! #     fn start(_: NoConfig, _: &mut Registrar<'_>, host: Host) -> Result<Self> {
+//! let sql = host.sql();
+//! sql.migrate(&[
+//!     (1, "CREATE TABLE note(id INTEGER PRIMARY KEY, uid TEXT NOT NULL, at INTEGER NOT NULL)"),
+//!     (2, "CREATE INDEX note_uid ON note(uid)"),
+//! ])?;
+//! // One statement: on disk when this returns.
+//! sql.exec("INSERT INTO note(uid, at) VALUES (?1, ?2)", params!["U1", host.now()])?;
+//! // Several: all or nothing.
+//! let kept = sql.tx(|t| {
+//!     t.exec("DELETE FROM note WHERE at < ?1", params![host.now() - 1000])?;
+//!     Ok(t.query("SELECT id, uid FROM note WHERE uid = ?1", params!["U1"])?.len())
+//! })?;
+//! assert_eq!(kept, 1);
+//! for row in sql.query("SELECT uid, at FROM note", &[])?.iter() {
+//!     let (uid, at): (String, i64) = (row.get("uid")?, row.get("at")?);
+//!     assert!(uid == "U1" && at == host.now());
+//! }
+//! #         Ok(Notes)
+//! #     }
+//! # }
+//! # MockHost::builder().start::<Notes>()?;
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! Inside `tx` only `t` works; sending and the like answer [`InTransaction`](crate::sdk::Code::InTransaction). A transaction
+//! may take 5 s, but the worker waits behind it: slice long work. For many rows take a
+//! [`cursor`](crate::sdk::sql::Sql::cursor). When a start with a new migration fails, the database is put back as it was.
+//!
+//! # Keys and values
+//!
+//! [`host.kv()`](crate::sdk::Kv): `set("cursor", bytes)`, `get`, `remove`, `keys(prefix)`.
+//!
+//! # Files
+//!
+//! [`host.dir()`](crate::sdk::Host::dir) is a folder only for your plugin.
+//!
+//! # Over a reload
+//!
+//! What [`Plugin::save`](crate::sdk::Plugin::save) returns, the next generation finds in
+//! [`Host::saved`](crate::sdk::Host::saved). It is gone after a restart of the server: it is for caches, not for data.
