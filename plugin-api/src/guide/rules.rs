@@ -18,7 +18,6 @@
 //! 10. **Expect thread-locals of the server**, or keep your state in statics: a file may be started several times, and the
 //!     old code stays in memory after a reload.
 //! 11. **Keep threads after `stop`**, or use the host in them: it answers `Gone`.
-//! 12. **Allocate for the other side**: there is no way to, as long as you use the SDK and not [`crate::abi`] directly.
 //!
 //! # What stays compatible
 //!
