@@ -54,15 +54,15 @@
 //!
 //! # Contents
 //!
-//! 1. [`handlers`]: what calls your code, and on which thread
-//! 2. [`events`]: reading, changing, making and sending events
-//! 3. [`config`]: your table in `fts.toml`
-//! 4. [`data`]: SQL, keys and values, a folder
-//! 5. [`http`]: routes
-//! 6. [`others`]: other plugins, and links to other machines
-//! 7. [`testing`]: `MockHost`
-//! 8. [`shipping`]: build, install, allow, reload
-//! 9. [`rules`]: what a plugin must not do, and what stays compatible
+//! 1. [`handlers`] for what calls your code, and on which thread
+//! 2. [`events`] for reading, changing, making and sending events
+//! 3. [`config`] for your table in `fts.toml`
+//! 4. [`data`] for SQL, keys and values, a folder
+//! 5. [`http`] for routes
+//! 6. [`others`] for other plugins, and links to other machines
+//! 7. [`testing`] for `MockHost`
+//! 8. [`shipping`] for build, install, allow, reload
+//! 9. [`rules`] for what a plugin must not do, and what stays compatible
 pub mod config;
 pub mod data;
 pub mod events;

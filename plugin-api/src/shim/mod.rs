@@ -1,7 +1,7 @@
 //! Between author and interface: no panic crosses, every handle of the other side is wrapped.
 //!
-//! [`guard`] runs author code: a panic becomes a [`Panic`] with the place it happened at. [`Sealed`] does the same for
-//! destructors. [`start`] is what `export_plugin!` puts behind `PluginModule::start`. The host uses [`guard`] for its
+//! [`guard`] runs author code: a panic becomes a [`message::Panic`] with the place it happened at. [`Sealed`] does the
+//! same for destructors. [`start`] is what `export_plugin!` puts behind `PluginModule::start`. The host uses [`guard`] for its
 //! own callbacks. What must not happen: a panic reaches an `extern "C"` frame (that ends the process).
 mod handlers;
 mod hook;

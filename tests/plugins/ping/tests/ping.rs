@@ -1,4 +1,5 @@
 //! Ping in the mock host.
+#![allow(clippy::unwrap_used)] // A test may end so; clippy knows only those with the attribute.
 use fts_plugin_api::{
     cot::Builder,
     sdk::Code,
