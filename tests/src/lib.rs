@@ -19,7 +19,7 @@ pub use admin::Http;
 pub use client::{Client, fence, join_all};
 pub use event::Event;
 pub use pki::{Pki, stranger};
-pub use server::{Builder, Server, binary};
+pub use server::{Builder, Server, binary, bundled};
 pub use text::*;
 pub use tree::{Element, Node, parse};
 

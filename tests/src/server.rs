@@ -27,6 +27,18 @@ pub fn binary() -> PathBuf {
     found.expect("target/release/fts is not there; build it first: cargo build --release")
 }
 
+/// Where plugins of this build are, when the binary under test is somewhere else and so would not find them beside itself.
+fn plugins_elsewhere() -> Option<PathBuf> {
+    std::env::var_os("FTS_BIN")?;
+    let exe = std::env::current_exe().unwrap();
+    exe.ancestors().map(|d| d.join("release")).find(|p| p.join("libfts_plugin_ping.so").is_file())
+}
+
+/// Is the binary under test one with the shipped plugins linked in (tests/bundled.sh says so)?
+pub fn bundled() -> bool {
+    std::env::var_os("FTS_BUNDLED").is_some()
+}
+
 /// How a server is started.
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
@@ -127,6 +139,8 @@ impl Builder {
         fs::write(dir.join("test.toml"), &self.toml).unwrap();
         if !self.bare {
             command.args(DEFAULTS.iter().flat_map(|set| ["--set", set]));
+            let dirs = plugins_elsewhere().map(|dir| format!("plugins.dirs=[{dir:?}]"));
+            command.args(dirs.iter().flat_map(|set| ["--set", set]));
         }
         if !self.toml.is_empty() {
             command.arg("--config").arg(dir.join("test.toml"));
