@@ -1,10 +1,15 @@
-//! Compiles the TAK protocol's messages (no protoc needed) and notes the commit the binary was built from.
-use std::process::Command;
+//! Compiles the TAK protocol's messages (no protoc needed), embeds the interface crate for `fts plugin new`, and notes the commit the binary was built from.
+use std::{path::Path, process::Command};
+
+#[path = "build/embed.rs"]
+mod embed;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto/takmessage.proto");
     let set = protox::compile(["proto/takmessage.proto"], ["proto"])?;
     prost_build::Config::new().compile_fds(set)?;
+    let interface = Path::new(&std::env::var("OUT_DIR")?).join("interface.rs");
+    embed::interface(Path::new("../plugin-api"), Path::new("../Cargo.toml"), &interface)?;
     let git = |args: &[&str]| {
         let out = Command::new("git").args(args).output().ok().filter(|o| o.status.success())?;
         Some(String::from_utf8_lossy(&out.stdout).trim().to_owned())

@@ -39,6 +39,7 @@ pub const EVENTS: &[&str] = &[
     "plugin.listen",
     "plugin.log",
     "plugin.lost_event",
+    "plugin.open_transaction",
     "plugin.panic",
     "plugin.poison",
     "plugin.quarantined",

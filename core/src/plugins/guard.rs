@@ -51,6 +51,10 @@ pub fn enter(tag: &'static Tag, doing: Doing) -> Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
+        // A handler that came back with a transaction open holds the writer up.
+        if DOING.get().transaction && !self.before.transaction {
+            super::services::rollback_left();
+        }
         DOING.set(self.before);
     }
 }

@@ -31,6 +31,7 @@ const IN_INTERCEPT: &[&str] = &[
     op::HELLO,
     op::CLIENTS,
     op::SERVER,
+    op::FIND,
     op::METRIC,
     op::STATUS,
     op::AUDIENCE_CREATE,

@@ -104,7 +104,7 @@ impl Plugins {
                 // A requirement may have failed meanwhile.
                 match self.unmet(&plugin) {
                     Some(why) => plugin.set_state(State::Refused, why),
-                    None => drop(self.begin(&plugin, None)),
+                    None => drop(self.begin_or_clear(&plugin)),
                 }
             }
         }
@@ -165,6 +165,7 @@ impl Plugins {
             plugin.set_state(State::Refused, why.clone());
             why
         };
+        *plugin.table.lock() = self.table_of(&plugin.name).map_err(refuse)?;
         let library = self.library(plugin).map_err(refuse)?;
         plugin.set_state(State::Loaded, format!("version {}", version(&library.info)));
         let manifest = self.check(plugin, &library).map_err(refuse)?;
@@ -183,11 +184,16 @@ impl Plugins {
     }
 
     /// Starts the library a plugin has.
-    pub(super) fn begin(self: &Arc<Self>, plugin: &Arc<Plugin>, saved: Option<Vec<u8>>) -> Result<(), String> {
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        plugin: &Arc<Plugin>,
+        saved: Option<Vec<u8>>,
+        fresh: bool,
+    ) -> Result<(), String> {
         let Some(library) = plugin.library.lock().clone() else { return Err(format!("{}: not loaded", plugin.name)) };
         plugin.set_state(State::Starting, "");
         plugin.forgive();
-        let fresh = saved.is_none() && plugin.queue.depth().0 == 0;
+        let fresh = fresh && plugin.queue.depth().0 == 0;
         match self.launch(plugin, &library, saved) {
             Ok(()) => {
                 plugin.copied.lock().take();
@@ -201,11 +207,19 @@ impl Plugins {
             }
             Err(why) => {
                 plugin.set_state(State::Failed, why.clone());
-                self.mux.remove(&Owner::Plugin(plugin.name.clone()));
                 self.refresh();
                 Err(why)
             }
         }
+    }
+
+    /// The same; its routes go when it does not start.
+    pub(super) fn begin_or_clear(self: &Arc<Self>, plugin: &Arc<Plugin>) -> Result<(), String> {
+        let begun = self.begin(plugin, None, true);
+        if begun.is_err() {
+            self.mux.remove(&Owner::Plugin(plugin.name.clone()));
+        }
+        begun
     }
 
     /// One change.
@@ -236,6 +250,7 @@ impl Plugins {
     }
 
     fn enable(self: &Arc<Self>, name: &str) -> Result<String, String> {
+        let unknown = self.get(name).is_none();
         let plugin = self.seat(name);
         if plugin.state() == State::Running {
             return Ok(format!("{name} runs already"));
@@ -243,13 +258,19 @@ impl Plugins {
         if let Some(quarantine) = self.quarantined.lock().as_mut() {
             quarantine.lift(name).map_err(|e| format!("{name}: the quarantine could not be lifted: {e}"))?;
         }
-        self.prepare(&plugin)?;
+        if let Err(why) = self.prepare(&plugin) {
+            // A name that was mistyped is no plugin that failed.
+            if unknown && plugin.library.lock().is_none() {
+                self.by_name.write().remove(name);
+            }
+            return Err(why);
+        }
         if let Some(why) = self.unmet(&plugin) {
             plugin.set_state(State::Refused, why.clone());
             return Err(why);
         }
         plugin.restarts.store(0, std::sync::atomic::Ordering::Relaxed);
-        self.begin(&plugin, None)?;
+        self.begin_or_clear(&plugin)?;
         Ok(format!("{name} runs"))
     }
 
@@ -293,7 +314,7 @@ impl Plugins {
             return self.enable(name);
         }
         let before = plugin.library.lock().clone();
-        let table = self.config.load().plugins.table(name);
+        let table = self.table_of(name)?;
         let table_before = std::mem::replace(&mut *plugin.table.lock(), table);
         let next =
             if fresh || before.is_none() { self.library(&plugin) } else { before.clone().ok_or_else(String::new) };
@@ -311,7 +332,7 @@ impl Plugins {
         let saved = self.halt(&plugin, stop::RELOAD);
         *plugin.library.lock() = Some(library);
         *plugin.manifest.lock() = Some(manifest);
-        match self.begin(&plugin, Some(saved.clone().unwrap_or_default())) {
+        match self.begin(&plugin, saved.clone(), false) {
             Ok(()) => Ok(format!(
                 "{name} runs version {}",
                 plugin.library.lock().as_ref().map(|l| version(&l.info)).unwrap_or_default()
@@ -325,9 +346,12 @@ impl Plugins {
                 *plugin.library.lock() = before;
                 *plugin.table.lock() = table_before;
                 tracing::error!(event = "plugin.reload_failed", plugin = name, "{why}");
-                match self.begin(&plugin, Some(saved.unwrap_or_default())) {
+                match self.begin(&plugin, saved, false) {
                     Ok(()) => Err(format!("{why}; the old generation runs again")),
-                    Err(again) => Err(format!("{why}; and the old one did not start again: {again}")),
+                    Err(again) => {
+                        self.mux.remove(&Owner::Plugin(plugin.name.clone()));
+                        Err(format!("{why}; and the old one did not start again: {again}"))
+                    }
                 }
             }
         }
@@ -335,9 +359,10 @@ impl Plugins {
 
     /// The configuration was read again: plugins whose table changed get the new one.
     pub fn configure(self: &Arc<Self>, config: Arc<crate::config::Config>) {
-        self.config.store(config.clone());
+        self.config.store(config);
         for plugin in self.all() {
-            if *plugin.table.lock() != config.plugins.table(&plugin.name) && plugin.state() == State::Running {
+            let changed = self.table_of(&plugin.name).is_ok_and(|table| *plugin.table.lock() != table);
+            if changed && plugin.state() == State::Running {
                 match self.change(&plugin.name, Change::Restart) {
                     Ok(done) => tracing::info!(event = "plugin.reconfigured", plugin = %plugin.name, "{done}"),
                     Err(why) => tracing::error!(event = "plugin.reload_failed", plugin = %plugin.name, "{why}"),

@@ -149,6 +149,8 @@ pub struct Plugin {
     pub poisoned: Mutex<HashMap<u64, u8>>,
     /// Its intercepts in the band Guard: they stay when it is down.
     pub guards: Mutex<Vec<InterceptSpec>>,
+    /// Calls into generations that are over.
+    pub calls_before: AtomicU64,
     /// What its observers want of the router.
     pub watching: Mutex<Vec<ObserverOf>>,
     /// It wants to know what happens to connections.
@@ -206,6 +208,7 @@ impl Plugin {
             restarts: AtomicU32::new(0),
             poisoned: Mutex::default(),
             guards: Mutex::default(),
+            calls_before: AtomicU64::new(0),
             watching: Mutex::default(),
             wants_clients: AtomicBool::new(false),
             greeted: AtomicBool::new(false),
@@ -314,6 +317,20 @@ impl Plugin {
         let open = Database::open(&dir.join("data.db"), options)?;
         *database = Some(open.clone());
         Ok(open)
+    }
+
+    /// Calls into it so far, whatever generation.
+    pub fn calls_so_far(&self) -> u64 {
+        let generation = self.generation.load_full();
+        self.calls_before.load(Relaxed) + generation.map_or(0, |g| Self::calls_of(&g))
+    }
+
+    /// Calls into one generation.
+    pub fn calls_of(generation: &Generation) -> u64 {
+        let Some(registered) = generation.handlers.load_full() else { return 0 };
+        let intercepts = registered.intercepts.iter().map(|h| h.stats.calls());
+        let observers = registered.observers.iter().map(|h| h.stats.calls());
+        intercepts.chain(observers).chain(registered.callers.iter().map(|h| h.stats.calls())).sum()
     }
 
     /// The database, when it is open.

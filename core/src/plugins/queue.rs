@@ -60,6 +60,8 @@ struct Inner {
     in_memory: usize,
     sleeping: bool,
     closed: bool,
+    /// Grows when it is closed: a worker of before takes nothing any more.
+    epoch: u64,
     dropped: u64,
 }
 
@@ -145,9 +147,9 @@ impl Queue {
     }
 
     /// Up to `most` items; waits until there is one, `until` has come, or it is closed. None = closed.
-    pub fn take(&self, most: usize, until: Option<Instant>) -> Option<Vec<Item>> {
+    pub fn take(&self, epoch: u64, most: usize, until: Option<Instant>) -> Option<Vec<Item>> {
         let mut inner = self.inner.lock();
-        while inner.items.is_empty() && !inner.closed {
+        while inner.items.is_empty() && !inner.closed && inner.epoch == epoch {
             inner.sleeping = true;
             match until {
                 Some(until) if self.wake.wait_until(&mut inner, until).timed_out() => {
@@ -159,7 +161,7 @@ impl Queue {
             }
             inner.sleeping = false;
         }
-        if inner.closed {
+        if inner.closed || inner.epoch != epoch {
             return None;
         }
         let n = inner.items.len().min(most);
@@ -180,13 +182,19 @@ impl Queue {
 
     /// The worker ends; what waits stays for the next one.
     pub fn close(&self) {
-        self.inner.lock().closed = true;
+        {
+            let mut inner = self.inner.lock();
+            inner.closed = true;
+            inner.epoch += 1;
+        }
         self.wake.notify_all();
     }
 
-    /// A new worker may take.
-    pub fn open(&self) {
-        self.inner.lock().closed = false;
+    /// A new worker may take, with this number.
+    pub fn open(&self) -> u64 {
+        let mut inner = self.inner.lock();
+        inner.closed = false;
+        inner.epoch
     }
 
     /// Forgets everything; how many events there were.
@@ -195,8 +203,8 @@ impl Queue {
         let n = inner.items.iter().filter(|i| matches!(i, Item::Event(_) | Item::Spilled(..))).count();
         let first = inner.first + inner.items.len() as u64;
         let dropped = inner.dropped;
-        let closed = inner.closed;
-        *inner = Inner { first, dropped, closed, sleeping: inner.sleeping, ..Inner::default() };
+        let (closed, epoch, sleeping) = (inner.closed, inner.epoch, inner.sleeping);
+        *inner = Inner { first, dropped, closed, epoch, sleeping, ..Inner::default() };
         n
     }
 
@@ -259,7 +267,7 @@ mod tests {
     }
 
     fn texts(queue: &Queue) -> Vec<String> {
-        let items = queue.take(100, Some(Instant::now())).unwrap();
+        let items = queue.take(queue.open(), 100, Some(Instant::now())).unwrap();
         let name = |i: &Item| match i {
             Item::Event(seen) => String::from_utf8_lossy(&seen.text).into_owned(),
             Item::Spilled(id, _) => format!("#{id}"),
@@ -299,10 +307,12 @@ mod tests {
     fn a_closed_queue_keeps_what_waits() {
         let queue = Queue::new(MARKS);
         queue.event(&seen(1, 0, Class::Reliable, "x"), true);
+        let before = queue.open();
         queue.close();
-        assert!(queue.take(1, None).is_none());
-        queue.open();
+        assert!(queue.take(before, 1, None).is_none());
+        let now = queue.open();
+        assert!(queue.take(before, 1, None).is_none(), "a worker of before takes nothing");
         assert_eq!(texts(&queue), ["x"]);
-        assert_eq!(queue.take(1, Some(Instant::now())).unwrap().len(), 0);
+        assert_eq!(queue.take(now, 1, Some(Instant::now())).unwrap().len(), 0);
     }
 }

@@ -94,27 +94,31 @@ impl Plugins {
     /// # Errors
     /// One line, with file and line of a wrong key.
     pub(super) fn check(self: &Arc<Self>, plugin: &Arc<Plugin>, library: &Library) -> Result<Manifest, String> {
+        self.declared(plugin, library).map_err(|f| self.said(plugin, &f))
+    }
+
+    /// The same, with the plugin's own words.
+    pub(super) fn declared(self: &Arc<Self>, plugin: &Arc<Plugin>, library: &Library) -> Result<Manifest, Failure> {
         let hello = self.hello(plugin, Phase::Check, library.file.is_some(), None);
         let generation = Generation::new(plugin.clone(), 0, hello, None);
-        let handle = self.call_start(library, &generation).map_err(|f| self.said(plugin, &f))?;
+        let handle = self.call_start(library, &generation)?;
         let ended = end(&generation.plugin, handle, fts_plugin_api::abi::stop::SHUTDOWN);
         generation.revoke();
-        ended.map_err(|f| self.said(plugin, &f))?;
+        ended?;
         let manifest = generation.manifest.get().cloned();
-        manifest.ok_or_else(|| format!("{}: it did not say what it is", plugin.name))
+        manifest.ok_or_else(|| shim::failure(failure::OTHER, "it did not say what it is"))
     }
 
     /// A failure as one line.
     fn said(&self, plugin: &Plugin, failed: &Failure) -> String {
-        let name = &plugin.name;
+        Self::said_of(&plugin.name, failed, self.place(&plugin.name, &failed.place))
+    }
+
+    /// The same, with the place of a wrong key.
+    pub(super) fn said_of(name: &str, failed: &Failure, place: Option<String>) -> String {
         match failed.code {
             failure::CONFIG => {
-                let path = if failed.place.is_empty() {
-                    format!("plugins.{name}")
-                } else {
-                    format!("plugins.{name}.{}", failed.place)
-                };
-                let place = (self.place_of)(&path).map(|p| format!(" ({p})")).unwrap_or_default();
+                let place = place.map(|p| format!(" ({p})")).unwrap_or_default();
                 let key = if failed.place.is_empty() { String::new() } else { format!(" {}", failed.place) };
                 let text = failed.message.replace("invalid type: ", "").replace("string \"", "found \"");
                 let text = match text.split_once(", expected ") {
@@ -193,13 +197,12 @@ impl Plugins {
         plugin.generation.store(Some(generation.clone()));
         *plugin.library.lock() = Some(library.clone());
         self.mux.unpark(&Owner::Plugin(plugin.name.clone()));
-        plugin.queue.open();
         self.spawn_worker(&generation);
         Ok(())
     }
 
     fn spawn_worker(self: &Arc<Self>, generation: &Arc<Generation>) {
-        let worker = Worker::new(self.clone(), generation.clone());
+        let worker = Worker::new(self.clone(), generation.clone(), generation.plugin.queue.open());
         let thread = std::thread::Builder::new().name(format!("fts-{}", generation.name())).spawn(move || worker.run());
         match thread {
             Ok(thread) => *generation.plugin.worker.lock() = Some(thread),
@@ -234,8 +237,7 @@ impl Plugins {
                 let _entered = guard::enter(Tag::of(&plugin.name, "save"), guard::Doing::default());
                 handle.save().into_result().ok()
             })
-            .map(|saved| saved.into_vec())
-            .filter(|s| !s.is_empty());
+            .and_then(|saved| saved.split_first().map(|(_, bytes)| bytes.to_vec()));
         if let Some(handle) = handle
             && let Err(failed) = end(plugin, handle, reason)
         {
@@ -246,6 +248,7 @@ impl Plugins {
             links.close_all();
         }
         generation.cursors.lock().clear();
+        plugin.calls_before.fetch_add(Plugin::calls_of(&generation), Relaxed);
         // Handlers hold the host, and the host this generation: the circle ends here.
         drop(generation.handlers.swap(None));
         if let Some(library) = plugin.library.lock().as_ref().filter(|l| l.file.is_some() && reason == stop::RELOAD) {

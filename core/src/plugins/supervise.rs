@@ -102,7 +102,7 @@ impl Plugins {
 
     fn again(self: &Arc<Self>, plugin: &Arc<Plugin>) {
         let _one = self.changes.lock();
-        if let Err(why) = self.begin(plugin, None) {
+        if let Err(why) = self.begin_or_clear(plugin) {
             tracing::error!(event = "plugin.restart_failed", plugin = %plugin.name, "{why}");
         }
     }
@@ -112,6 +112,8 @@ impl Plugins {
         for plugin in self.all() {
             let (items, ..) = plugin.queue.depth();
             metrics::gauge!("fts_plugin_queue_items", "plugin" => plugin.name.to_string()).set(items as f64);
+            metrics::counter!("fts_plugin_calls_total", "plugin" => plugin.name.to_string())
+                .absolute(plugin.calls_so_far());
             let stuck = plugin.busy.lock().clone().filter(|b| b.since.elapsed() > STUCK);
             let said = plugin.stuck.load(Relaxed);
             match stuck {

@@ -41,6 +41,8 @@ pub struct Worker {
     timers: Vec<Timer>,
     /// Events per batch.
     batch: usize,
+    /// Its number with the queue.
+    epoch: u64,
 }
 
 struct Timer {
@@ -51,7 +53,7 @@ struct Timer {
 
 impl Worker {
     /// For this generation.
-    pub fn new(plugins: Arc<Plugins>, generation: Arc<Generation>) -> Self {
+    pub fn new(plugins: Arc<Plugins>, generation: Arc<Generation>, epoch: u64) -> Self {
         let now = Instant::now();
         let timers = generation.callers(|_| true).into_iter().filter_map(|handler| {
             let (first, every) = match handler.spec {
@@ -64,7 +66,7 @@ impl Worker {
             Some(Timer { next: now.checked_add(first), every, handler })
         });
         let timers = timers.collect();
-        Self { plugins, generation, timers, batch: MOST }
+        Self { plugins, generation, timers, batch: MOST, epoch }
     }
 
     /// Until the queue is closed.
@@ -73,7 +75,7 @@ impl Worker {
         loop {
             self.tick();
             let until = self.timers.iter().filter_map(|t| t.next).min();
-            match queue.take(self.batch, until) {
+            match queue.take(self.epoch, self.batch, until) {
                 None => return,
                 Some(items) => self.handle(items),
             }

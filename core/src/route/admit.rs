@@ -115,7 +115,10 @@ impl<'r> Batch<'r> {
             self.filter(text, spans, kind, &repairs)?;
         }
         let flow = flow_tags(text, spans);
+        // What a plugin repeats went through here before; what comes over its links may be a loop.
+        let may_loop = self.source.plugin().is_none_or(|from| from.federated || !from.link.is_empty());
         if first
+            && may_loop
             && cot.flow_tags
             && let Some(tags) = flow
             && tags.attr(&self.policy.flow_tag).is_some()

@@ -51,6 +51,8 @@ pub mod failure {
     pub const UNSUPPORTED: u32 = 13;
     /// The bounded buffer is full.
     pub const FULL: u32 = 14;
+    /// The database refuses it: UNIQUE, NOT NULL, a foreign key.
+    pub const CONSTRAINT: u32 = 15;
 }
 
 /// Why a plugin is stopped.
@@ -70,7 +72,7 @@ pub mod stop {
 pub trait PluginHandle: Send + Sync {
     /// Ends it: threads joined, nothing running afterwards. `reason` is one of [`stop`].
     fn stop(&self, reason: u32, deadline_ms: u64) -> RResult<(), Failure>;
-    /// What the next generation gets.
+    /// What the next generation gets: empty = nothing, else a 1 and the bytes.
     #[sabi(last_prefix_field)]
     fn save(&self) -> RResult<RVec<u8>, Failure>;
 }

@@ -22,7 +22,7 @@
 //!
 //! # Changing
 //!
-//! Only an intercept changes an event in passing: `Verdict::Replace(event.edit().set(..).append(..).remove(..))`. What you
+//! Only an intercept changes an event in passing: `Verdict::Replace(event.edit().set(..).append(..).remove(..).into_text())`. What you
 //! do not name stays byte for byte.
 //!
 //! # Making and sending

@@ -39,7 +39,7 @@
 //!     }
 //!     match event.detail("remarks") {
 //!         Some(_) => Verdict::Pass,
-//!         None => Verdict::Replace(event.edit().append("<remarks>no remarks</remarks>")),
+//!         None => Verdict::Replace(event.edit().append("<remarks>no remarks</remarks>").into_text()),
 //!     }
 //! });
 //! #         Ok(Quiet)

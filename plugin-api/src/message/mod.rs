@@ -112,8 +112,6 @@ pub mod op {
         LINK_LISTEN = "link.listen";
         /// [`super::LinkWrite`] → ().
         LINK_WRITE = "link.write";
-        /// (link, frames) → ().
-        LINK_PROCESSED = "link.processed";
         /// (link, last bytes in plain, number of the last frame seen) → ().
         LINK_STARTTLS = "link.starttls";
         /// link → ().

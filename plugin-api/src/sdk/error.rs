@@ -38,11 +38,13 @@ pub enum Code {
     Unsupported,
     /// A bounded buffer is full; a `Writable` event follows.
     Full,
+    /// The database refuses it: UNIQUE, NOT NULL, a foreign key.
+    Constraint,
 }
 
 /// See [`Code`].
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{message}")]
+#[error("{}{message}", if place.is_empty() { String::new() } else { format!("{place}: ") })]
 pub struct Error {
     code: Code,
     message: String,
@@ -71,7 +73,7 @@ impl Error {
     }
 }
 
-const CODES: [Code; 15] = [
+const CODES: [Code; 16] = [
     Code::Other,
     Code::Panicked,
     Code::Gone,
@@ -87,6 +89,7 @@ const CODES: [Code; 15] = [
     Code::Invalid,
     Code::Unsupported,
     Code::Full,
+    Code::Constraint,
 ];
 
 impl From<Failure> for Error {
@@ -132,7 +135,7 @@ mod tests {
             assert_eq!(error.code(), *code);
             assert_eq!(Failure::from(error).code, number as u32);
         }
-        assert_eq!(CODES[crate::abi::failure::FULL as usize], Code::Full);
+        assert_eq!(CODES[crate::abi::failure::CONSTRAINT as usize], Code::Constraint);
         assert_eq!(Error::from(Failure { code: 999, message: "m".into(), place: "".into() }).code(), Code::Other);
     }
 }

@@ -5,16 +5,17 @@
 pub struct Filter {
     pub(super) types: Vec<String>,
     pub(super) details: Vec<String>,
+    pub(super) own: bool,
 }
 
 /// Events of these types: `b-t-f` exactly that, `b-t-f*` everything that begins so, `*` everything.
 pub fn types<S: Into<String>>(patterns: impl IntoIterator<Item = S>) -> Filter {
-    Filter { types: patterns.into_iter().map(Into::into).collect(), details: Vec::new() }
+    Filter { types: patterns.into_iter().map(Into::into).collect(), ..Filter::default() }
 }
 
 /// Events with one of these elements directly in their `<detail>`.
 pub fn details<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Filter {
-    Filter { types: Vec::new(), details: names.into_iter().map(Into::into).collect() }
+    Filter { details: names.into_iter().map(Into::into).collect(), ..Filter::default() }
 }
 
 impl Filter {
@@ -23,6 +24,14 @@ impl Filter {
     pub fn or(mut self, other: Filter) -> Self {
         self.types.extend(other.types);
         self.details.extend(other.details);
+        self.own |= other.own;
+        self
+    }
+
+    /// Also events this plugin sends itself.
+    #[must_use]
+    pub fn own(mut self) -> Self {
+        self.own = true;
         self
     }
 

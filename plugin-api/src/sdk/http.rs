@@ -1,6 +1,4 @@
 //! Routes: requests, answers, errors.
-use std::borrow::Cow;
-
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::Error;
@@ -217,12 +215,12 @@ impl Response {
         self
     }
 
-    pub(crate) fn into_reply(self, name: &Cow<'static, str>) -> abi::Reply {
+    pub(crate) fn into_reply(self, name: &str) -> abi::Reply {
         let head = message::pack(&self.head).into();
         match self.content {
             Content::Bytes(bytes) => abi::Reply { head, bytes: bytes.into(), pull: RNone },
             Content::Pieces(pieces) => {
-                let pull = crate::shim::PullFn { name: name.clone(), pieces: Sealed::new(pieces) };
+                let pull = crate::shim::PullFn { name: name.to_owned(), pieces: Sealed::new(pieces) };
                 abi::Reply { head, bytes: RVec::new(), pull: RSome(abi::Pull_TO::from_value(pull, TD_Opaque)) }
             }
         }

@@ -39,26 +39,18 @@ impl<E: Display> Outcome for Result<(), E> {
 pub struct Observer {
     filter: Filter,
     delivery: Delivery,
-    own: bool,
     coalesce: bool,
 }
 
 impl Observer {
     /// The newest event of each uid; what is too much is dropped.
     pub fn latest(filter: impl Into<Filter>) -> Self {
-        Self { filter: filter.into(), delivery: Delivery::Latest, own: false, coalesce: true }
+        Self { filter: filter.into(), delivery: Delivery::Latest, coalesce: true }
     }
 
     /// No reliable event is lost, not even in a crash: then it comes again (`route.replayed`).
     pub fn reliable(filter: impl Into<Filter>) -> Self {
         Self { delivery: Delivery::Reliable, ..Self::latest(filter) }
-    }
-
-    /// Also events this plugin sends.
-    #[must_use]
-    pub fn own(mut self) -> Self {
-        self.own = true;
-        self
     }
 
     /// Every position, also when the plugin is behind.
@@ -93,7 +85,7 @@ impl<'a> Registrar<'a> {
     /// Looks at events on the sender's task, before addressing. Quick, never blocking; of [`Host`] only memory works.
     pub fn intercept<F>(&mut self, filter: impl Into<Filter>, band: Band, f: F)
     where
-        F: for<'e> Fn(&Event<'e>, &Cx<'_>) -> Verdict<'e> + Send + Sync + 'static,
+        F: Fn(&Event<'_>, &Cx<'_>) -> Verdict + Send + Sync + 'static,
     {
         self.intercept_at(filter, band, 0, f);
     }
@@ -101,7 +93,7 @@ impl<'a> Registrar<'a> {
     /// The same with a priority: high first within the band.
     pub fn intercept_at<F>(&mut self, filter: impl Into<Filter>, band: Band, priority: i32, f: F)
     where
-        F: for<'e> Fn(&Event<'e>, &Cx<'_>) -> Verdict<'e> + Send + Sync + 'static,
+        F: Fn(&Event<'_>, &Cx<'_>) -> Verdict + Send + Sync + 'static,
     {
         let filter = filter.into();
         let handler = InterceptFn::new(
@@ -112,7 +104,7 @@ impl<'a> Registrar<'a> {
                 cx.judge(verdict)
             },
         );
-        let what = InterceptSpec { types: filter.types, details: filter.details, band, priority, own: false };
+        let what = InterceptSpec { types: filter.types, details: filter.details, band, priority, own: filter.own };
         let done = self
             .host
             .raw()
@@ -126,12 +118,19 @@ impl<'a> Registrar<'a> {
         F: FnMut(&Event<'_>, &Route<'_>) -> O + Send + 'static,
         O: Outcome,
     {
-        let Observer { filter, delivery, own, coalesce } = observer;
+        let Observer { filter, delivery, coalesce } = observer;
         let handler =
             ObserveFn::new(format!("observe {}", filter.name()), move |event: &Event<'_>, route: &Route<'_>| {
                 f(event, route).outcome()
             });
-        let what = ObserveSpec { types: filter.types, details: filter.details, delivery, own, coalesce, held: false };
+        let what = ObserveSpec {
+            types: filter.types,
+            details: filter.details,
+            delivery,
+            own: filter.own,
+            coalesce,
+            held: false,
+        };
         self.observer(&what, handler);
     }
 

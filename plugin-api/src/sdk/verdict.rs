@@ -3,22 +3,20 @@ use std::cell::RefCell;
 
 use serde_bytes::ByteBuf;
 
-use super::{Edit, Send, Source};
+use super::{Send, Source};
 use crate::{
     cot::Cot,
     message::{Also, Judged, SourceInfo, action},
 };
 
 /// What becomes of an event.
-pub enum Verdict<'a> {
+pub enum Verdict {
     /// Nothing changes.
     Pass,
     /// It goes nowhere; the reason is counted and shown by `fts why`.
     Drop(&'static str),
-    /// It goes on changed; size, form and permissions are checked again.
-    Replace(Edit<'a>),
-    /// It goes on with another text.
-    ReplaceText(Vec<u8>),
+    /// It goes on with another text ([`super::Edit::into_text`]); size, form and permissions are checked again.
+    Replace(Vec<u8>),
     /// It goes to these instead of where its `<marti>` says.
     Retarget(Send),
     /// The plugin took it over; nothing more happens to it.
@@ -52,7 +50,7 @@ impl<'a> Cx<'a> {
         self.also.borrow_mut().push(Also { text, how: how.into().into_how() });
     }
 
-    pub(crate) fn judge(self, verdict: Verdict<'_>) -> Option<Judged> {
+    pub(crate) fn judge(self, verdict: Verdict) -> Option<Judged> {
         let also = self.also.into_inner();
         let mut judged = Judged { also, ..Judged::default() };
         match verdict {
@@ -62,11 +60,7 @@ impl<'a> Cx<'a> {
                 judged.action = action::DROP;
                 judged.text = ByteBuf::from(why.as_bytes());
             }
-            Verdict::Replace(edit) => {
-                judged.action = action::REPLACE;
-                judged.text = ByteBuf::from(edit.into_text());
-            }
-            Verdict::ReplaceText(text) => {
+            Verdict::Replace(text) => {
                 judged.action = action::REPLACE;
                 judged.text = ByteBuf::from(text);
             }

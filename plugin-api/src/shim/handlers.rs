@@ -98,7 +98,7 @@ impl<F: Fn(&mut Request) -> Result<Response, HttpError> + Send + Sync> abi::Http
 
 /// The pieces of an answer.
 pub(crate) struct PullFn<I> {
-    pub(crate) name: Cow<'static, str>,
+    pub(crate) name: String,
     pub(crate) pieces: Sealed<I>,
 }
 

@@ -75,6 +75,7 @@ impl<P: Plugin> abi::PluginHandle for Running<P> {
     }
 
     fn save(&self) -> RResult<RVec<u8>, Failure> {
-        self.with("save", |plugin| plugin.as_ref().and_then(|p| p.save()).unwrap_or_default().into())
+        let marked = |saved: Vec<u8>| [&[1], &saved[..]].concat();
+        self.with("save", |plugin| plugin.as_ref().and_then(|p| p.save()).map(marked).unwrap_or_default().into())
     }
 }

@@ -135,7 +135,6 @@ impl Object {
             op::LINK_DIAL => with(args, |dial| shared.lock().dial(dial)),
             op::LINK_LISTEN => with(args, |listen| shared.lock().listen(listen)),
             op::LINK_WRITE => with(args, |write| shared.lock().link_write(write)),
-            op::LINK_PROCESSED => Ok(message::pack(&())),
             op::LINK_STARTTLS => {
                 with(args, |(id, last, seen): (_, ByteBuf, _)| shared.lock().starttls(id, last.into_vec(), seen))
             }

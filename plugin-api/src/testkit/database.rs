@@ -53,7 +53,11 @@ pub(super) fn other(text: impl Into<String>) -> Failure {
 }
 
 pub(super) fn sqlite(sql: &str, error: &rusqlite::Error) -> Failure {
-    other(format!("sql: {error} in `{}`", sql.trim()))
+    let code = match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::ConstraintViolation) => failure::CONSTRAINT,
+        _ => failure::OTHER,
+    };
+    shim::failure(code, format!("sql: {error} in `{}`", sql.trim()))
 }
 
 impl Database {

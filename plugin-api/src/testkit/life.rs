@@ -116,7 +116,9 @@ impl MockHost {
         let saved = self.shared.call(Context::default(), || old.save());
         match saved {
             // An empty answer is None: the shim cannot tell them apart.
-            RResult::ROk(saved) => self.shared.lock().saved = (!saved.is_empty()).then(|| saved.into_vec()),
+            RResult::ROk(saved) => {
+                self.shared.lock().saved = saved.split_first().map(|(_, bytes)| bytes.to_vec());
+            }
             RResult::RErr(failure) => self.shared.failed("save", &failure),
         }
         self.shared.end(old, stop::RELOAD)?;

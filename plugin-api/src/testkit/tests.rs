@@ -37,7 +37,9 @@ impl Plugin for All {
 
     fn start(config: Config, reg: &mut Registrar<'_>, host: Host) -> Result<Self> {
         host.sql().migrate(&[(1, "CREATE TABLE seen(journal INTEGER UNIQUE, uid TEXT)")])?;
-        reg.intercept("b-rewrite", Band::Rewrite, |event, _| Verdict::Replace(event.edit().append("<seen/>")));
+        reg.intercept("b-rewrite", Band::Rewrite, |event, _| {
+            Verdict::Replace(event.edit().append("<seen/>").into_text())
+        });
         reg.intercept_at("b-*", Band::Rewrite, -1, |event, cx| match event.kind() {
             "b-drop" => Verdict::Drop("no"),
             "b-consume" => Verdict::Consume,
@@ -68,7 +70,9 @@ impl Plugin for All {
         });
         reg.observe(Observer::reliable("b-poison"), |_, _| -> () { panic!("always") });
         let h = host.clone();
-        reg.observe(Observer::reliable("b-loop").own(), move |event, _| h.cot().send(&event.to_cot(), Send::all()));
+        reg.observe(Observer::reliable(types(["b-loop"]).own()), move |event, _| {
+            h.cot().send(&event.to_cot(), Send::all())
+        });
         let (members, writers) = (host.clients().audience("members")?, host.clients().audience("writers")?);
         host.bind_dest(&Binding::new("mission", "m", &members, Mode::Hold).writers(&writers))?;
         host.bind_dest(&Binding::new("mission", "open", &members, Mode::Deliver))?;
@@ -299,7 +303,7 @@ fn what_a_plugin_did_not_ask_for_is_refused() {
     let wrong = MockHost::builder().grant(["net"]).start::<Greedy>().err().unwrap();
     assert!(wrong.to_string().contains("has not granted the capability \"routes\""), "{wrong}");
     let wrong = MockHost::builder().config(json!({"n": 1})).start::<Greedy>().err().unwrap();
-    assert_eq!((wrong.code(), wrong.to_string().as_str()), (Code::Config, "unknown key"));
+    assert_eq!((wrong.code(), wrong.to_string().as_str()), (Code::Config, "n: unknown key"));
 }
 
 #[test]

@@ -87,7 +87,7 @@ pub fn hear(
 }
 
 /// The intercept in band Rewrite.
-pub fn rewrite<'e>(desk: &Desk, event: &Event<'e>, cx: &Cx<'_>) -> Verdict<'e> {
+pub fn rewrite(desk: &Desk, event: &Event<'_>, cx: &Cx<'_>) -> Verdict {
     let starts = matches!(alert::read(event), Said::Start(_));
     let remarked = if starts && desk.config.remark_911 { alert::with_remark(event) } else { None };
     let source = cx.source();
@@ -109,7 +109,7 @@ pub fn rewrite<'e>(desk: &Desk, event: &Event<'e>, cx: &Cx<'_>) -> Verdict<'e> {
         }
         heard => {
             note(desk, &heard, event, source);
-            remarked.map_or(Verdict::Pass, Verdict::ReplaceText)
+            remarked.map_or(Verdict::Pass, Verdict::Replace)
         }
     }
 }
@@ -138,7 +138,7 @@ fn note(desk: &Desk, heard: &Heard, event: &Event<'_>, source: &SourceInfo) {
 
 /// A client's cancel reaches everybody who got the alert, also in groups its sender is not in or where it named
 /// receivers of its own.
-fn widen<'e>(alert: &Alert, event: &Event<'e>, source: &SourceInfo) -> Verdict<'e> {
+fn widen(alert: &Alert, event: &Event<'_>, source: &SourceInfo) -> Verdict {
     let inside = alert.groups.iter().all(|g| source.groups.contains(g));
     if inside && alert::dests(event).is_empty() {
         return Verdict::Pass;
@@ -157,7 +157,7 @@ fn also_cancel(desk: &Desk, alert: &Alert, source: &SourceInfo, cx: &Cx<'_>) {
 }
 
 /// The intercept in band Address, there when a radius is set.
-pub fn narrow<'e>(desk: &Desk, event: &Event<'e>, cx: &Cx<'_>) -> Verdict<'e> {
+pub fn narrow(desk: &Desk, event: &Event<'_>, cx: &Cx<'_>) -> Verdict {
     let Said::Start(start) = alert::read(event) else { return Verdict::Pass };
     if !alert::dests(event).is_empty() {
         return Verdict::Pass;

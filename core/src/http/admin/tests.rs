@@ -48,6 +48,18 @@ impl Control for Fake {
         *self.draining.lock().unwrap() = on;
     }
     fn stop(&self) {}
+    fn plugins(&self) -> Vec<Value> {
+        vec![json!({"name": "ping"})]
+    }
+    fn plugin(&self, name: &str) -> Option<Value> {
+        (name == "ping").then(|| json!({"name": "ping"}))
+    }
+    fn plugin_order(&self) -> Vec<Value> {
+        Vec::new()
+    }
+    fn plugin_change(&self, name: &str, change: &str) -> Result<String, String> {
+        if name == "ping" { Ok(change.to_owned()) } else { Err(format!("there is no plugin {name}")) }
+    }
     fn readiness(&self) -> Readiness {
         Readiness {
             status: if *self.draining.lock().unwrap() { "draining" } else { "ok" },
@@ -78,7 +90,10 @@ async fn ask(control: &Arc<Fake>, access: Access, method: &str, path: &str, body
         .header("content-type", "application/json")
         .body(Body::from(body.to_owned()))
         .unwrap();
-    let answer = routes(control.clone(), access).oneshot(request).await.unwrap();
+    let dir = std::env::temp_dir();
+    let mux = Mux::new(super::super::mux::MuxSettings::new(dir.clone()));
+    let bodies = Arc::new(BodyLimits::new(1 << 20, dir));
+    let answer = routes(control.clone(), access, mux, bodies).oneshot(request).await.unwrap();
     (
         answer.status().as_u16(),
         String::from_utf8(to_bytes(answer.into_body(), 1 << 20).await.unwrap().to_vec()).unwrap(),

@@ -52,11 +52,6 @@ pub fn call(plugins: &Arc<Plugins>, generation: &Arc<Generation>, operation: &st
             let LinkWrite { link, bytes } = args(bytes)?;
             answer(links.write(LinkId(link), &bytes).map_err(|e| failed(&e.into())))
         }
-        op::LINK_PROCESSED => {
-            let (link, frames): (u64, usize) = args(bytes)?;
-            links.processed(LinkId(link), frames);
-            answer(Ok(()))
-        }
         op::LINK_STARTTLS => {
             let (link, last, seen): (u64, ByteBuf, u64) = args(bytes)?;
             answer(links.starttls(LinkId(link), &last, seen).map_err(|e| failed(&e)))

@@ -27,6 +27,7 @@ const PAGE: usize = 500;
 fn failed(error: &StoreError) -> Failure {
     let code = match error {
         StoreError::Busy { .. } => failure::BUSY,
+        StoreError::Constraint { .. } => failure::CONSTRAINT,
         StoreError::InTransaction { .. } => failure::IN_TRANSACTION,
         StoreError::Closed { .. } => failure::GONE,
         _ => failure::OTHER,
@@ -152,10 +153,10 @@ fn end(generation: &Generation, commit: bool) -> Result<(), Failure> {
 
 /// A handler came back with a transaction open: it is rolled back.
 pub fn rollback_left() {
-    if guard::doing().transaction || OPEN.with_borrow(Option::is_some) {
-        OPEN.set(None);
-        guard::set_transaction(false);
+    if let Some((plugin, _)) = OPEN.take() {
+        tracing::warn!(event = "plugin.open_transaction", %plugin, "a handler came back with a transaction open: rolled back");
     }
+    guard::set_transaction(false);
 }
 
 fn cursor(plugins: &Plugins, generation: &Generation, statement: Statement) -> Result<u64, Failure> {

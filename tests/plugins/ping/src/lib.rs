@@ -8,7 +8,7 @@ impl Plugin for Ping {
 
     fn start(_: NoConfig, reg: &mut Registrar<'_>, host: Host) -> Result<Self> {
         reg.observe(Observer::reliable("b-t-f"), move |event, route| {
-            if !event.detail("remarks").is_some_and(|r| r.inner_text().trim() == "ping") {
+            if event.detail("remarks").is_none_or(|r| r.inner_text().trim() != "ping") {
                 return Ok(());
             }
             let pong = Builder::new("b-t-f", host.now()).uid(host.uuid()).child("remarks", &[], "pong");
