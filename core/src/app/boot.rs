@@ -34,7 +34,7 @@ use crate::{
     net::{self, Acceptor, Gate, Handshakes, OnStream},
     observe::{clock, log, metrics},
     plugins::{
-        Parts, Plugins,
+        Parts, Plugins, overrides,
         services::links::{self, Links},
     },
     route::Router,
@@ -51,6 +51,9 @@ pub struct RunArgs {
     /// Also start plugins the server crashed in.
     #[arg(long)]
     pub no_quarantine: bool,
+    /// A plugin forgets settings changed at run time and takes the TOML again; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub reset_plugin: Vec<String>,
 }
 
 /// Why the server did not start; each kind has its exit code.
@@ -105,6 +108,7 @@ fn start(global: &Global, args: &RunArgs) -> Result<ExitCode, BootError> {
     }
     let mut config = loaded.config.clone();
     let _lock = node::lock(&config.server.data_dir)?;
+    overrides::reset(&config.server.data_dir, &args.reset_plugin).map_err(BootError::Plugin)?;
     let logs = log::init(&config.log).map_err(BootError::Log)?;
     clock::tick();
     metrics::install();

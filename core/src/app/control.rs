@@ -14,7 +14,7 @@ use crate::{
     identity::{Authority, CertError},
     net,
     observe::log,
-    plugins::Change,
+    plugins::{Change, secret},
     route::{Policy, TapEvent, why},
 };
 
@@ -48,9 +48,13 @@ impl Control for Server {
 
     fn config(&self) -> Value {
         let loaded = self.loaded.lock();
+        let named = |plugin: &str| {
+            let plugin = self.plugins.get().and_then(|p| p.get(plugin));
+            plugin.and_then(|p| Some(p.manifest.lock().as_ref()?.secrets.clone())).unwrap_or_default()
+        };
         let entry = |(key, (value, origin)): (&String, &(toml_edit::Value, crate::config::Origin))| {
             let value =
-                if SECRET.contains(&key.as_str()) { "***".to_owned() } else { value.to_string().trim().to_owned() };
+                if SECRET.contains(&key.as_str()) { "***".to_owned() } else { secret::shown(key, value, named) };
             (key.clone(), json!({"value": value, "origin": origin.to_string()}))
         };
         Value::Object(loaded.values.iter().map(entry).collect::<Map<_, _>>())
@@ -141,6 +145,11 @@ impl Control for Server {
         };
         let plugins = self.plugins.get().ok_or("the plugin host does not run yet")?;
         plugins.change(name, change)
+    }
+
+    fn plugin_configure(&self, name: &str, table: Map<String, Value>) -> Result<String, String> {
+        let plugins = self.plugins.get().ok_or("the plugin host does not run yet")?;
+        plugins.override_table(name, &table)
     }
 
     fn drain(&self, on: bool) {

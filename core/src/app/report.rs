@@ -59,6 +59,7 @@ pub fn status(server: &Server) -> Value {
         "clients": {"connected": people().count(), "identified": people().filter(|c| c.identified()).count(), "protobuf": protobuf, "contacts": server.router.directory.presence.len()},
         "events": {"received": totals.received.load(Relaxed), "routed": totals.routed.load(Relaxed), "delivered": totals.delivered.load(Relaxed),
             "rejected": reasons.get("rejected"), "dropped": reasons.get("dropped")},
+        "plugins": server.plugins.get().map(|p| p.list()).unwrap_or_default(),
         "certificates": certificates.map(|(ca, server)| json!({"ca_days": ca, "server_days": server})),
         "process": {"cpu_seconds": process.cpu_seconds, "resident_bytes": process.resident_bytes, "threads": process.threads, "open_fds": process.open_fds},
     })

@@ -27,6 +27,24 @@ pub fn age(seconds: i64) -> String {
     }
 }
 
+/// `512 B`, `24.0 kB`, `1.3 MB`.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        1_000_000.. => format!("{:.1} MB", bytes as f64 / 1e6),
+        1_000.. => format!("{:.1} kB", bytes as f64 / 1e3),
+        _ => format!("{bytes} B"),
+    }
+}
+
+/// A value of an answer: texts without quotes, nothing for null.
+pub fn text(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => String::new(),
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,6 +53,7 @@ mod tests {
     fn tables_line_up_and_times_are_short() {
         let rows = [vec!["a".to_owned(), "b".to_owned()], vec!["long".to_owned(), "c".to_owned()]];
         assert_eq!(table(&rows), "a     b\nlong  c\n");
+        assert_eq!([size(0), size(24_000), size(1_310_000)], ["0 B", "24.0 kB", "1.3 MB"]);
         assert_eq!(
             (clock(1_700_000_000_123).as_str(), age(90).as_str(), age(90_000).as_str()),
             ("22:13:20.123", "1m 30s", "1d 1h")

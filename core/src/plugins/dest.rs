@@ -105,7 +105,7 @@ impl Binding for KindOf {
 /// Does it take events? While it reloads or restarts they wait.
 fn takes(plugin: &Plugin) -> bool {
     match plugin.state() {
-        State::Running => !plugin.busy.lock().as_ref().is_some_and(|b| b.since.elapsed() > super::STUCK),
+        State::Running => plugin.busy.lock().as_ref().is_none_or(|b| b.since.elapsed() <= super::STUCK),
         State::Starting | State::Stopping => true,
         _ => false,
     }

@@ -67,7 +67,8 @@ fn layout(text: &str) -> LoadError {
 }
 
 /// Generations whose `start` runs, by token.
-static STARTING: Mutex<Option<HashMap<u64, (Arc<Plugins>, Arc<Generation>)>>> = Mutex::new(None);
+static STARTING: Mutex<Option<HashMap<u64, Behind>>> = Mutex::new(None);
+type Behind = (Arc<Plugins>, Arc<Generation>);
 static TOKENS: AtomicU64 = AtomicU64::new(0);
 
 extern "C" fn connect(token: u64) -> HostBox {

@@ -71,6 +71,9 @@ const OBSERVE: &str = "observe";
 /// The consumer of its held events.
 const HOLD: &str = "hold";
 
+/// Where a key of the configuration was set (`fts.toml:41`).
+pub type PlaceOf = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// What the host needs of the rest of the server.
 pub struct Parts {
     /// Routing.
@@ -82,7 +85,7 @@ pub struct Parts {
     /// The runtime, for waiting from plain threads.
     pub runtime: tokio::runtime::Handle,
     /// Where a key of the configuration was set (`fts.toml:41`).
-    pub place_of: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    pub place_of: PlaceOf,
     /// About the server.
     pub about: Box<dyn Fn() -> ServerInfo + Send + Sync>,
     /// `--no-quarantine` was not given and `plugins.quarantine` is on.
@@ -97,7 +100,7 @@ pub struct Plugins {
     pub mux: Arc<Mux>,
     links: Links,
     runtime: tokio::runtime::Handle,
-    place_of: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    place_of: PlaceOf,
     about: Box<dyn Fn() -> ServerInfo + Send + Sync>,
     obey_quarantine: bool,
     /// Who provides which typed service.

@@ -72,8 +72,22 @@ pub fn store(data_dir: &Path, name: &str, table: &Table) -> io::Result<()> {
     fs::rename(&next, &path)
 }
 
+/// `fts run --reset-plugin`: these forget what was set at run time.
+///
+/// # Errors
+/// A name that is none, or what the system says.
+pub fn reset(data_dir: &Path, names: &[String]) -> Result<(), String> {
+    for name in names {
+        if !crate::config::is_plugin_name(name) {
+            return Err(format!("--reset-plugin {name:?}: this is no name of a plugin"));
+        }
+        store(data_dir, name, &Table::new()).map_err(|e| format!("--reset-plugin {name}: {e}"))?;
+    }
+    Ok(())
+}
+
 /// Lays `over` upon `own`: tables key by key, everything else as a whole. Where `fixed` says yes, `own` stays.
-fn lay(own: &mut Table, over: &Table, path: &str, fixed: &dyn Fn(&str) -> bool) {
+pub(super) fn lay(own: &mut Table, over: &Table, path: &str, fixed: &dyn Fn(&str) -> bool) {
     for (key, value) in over {
         let at = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         match (own.get_mut(key), value) {

@@ -26,11 +26,11 @@ pub enum Item {
     /// A reliable or held event that only the journal has; who got it at once.
     Spilled(u64, Vec<u64>),
     /// Something happened to a connection.
-    Client(ClientEvent),
+    Client(Box<ClientEvent>),
     /// Something was published: topic, bytes.
     Bus(String, Arc<[u8]>),
     /// Something happened to a link of this generation.
-    Link(u32, LinkEvent),
+    Link(u32, Box<LinkEvent>),
 }
 
 /// Limits of a queue.

@@ -1,10 +1,10 @@
 //! What `fts plugin list|info|order` and `/admin/plugins` show.
 use std::sync::atomic::Ordering::Relaxed;
 
-use fts_plugin_api::abi::Info;
+use fts_plugin_api::{abi::Info, message::Manifest};
 use serde_json::{Value, json};
 
-use super::{Plugin, Plugins, State, generation::Handler, hooks, plugin::Library};
+use super::{Plugin, Plugins, State, generation::Handler, hooks, overrides, plugin::Library, secret};
 use crate::http::route::Owner;
 
 impl Plugins {
@@ -18,7 +18,6 @@ impl Plugins {
         let plugin = self.get(name)?;
         let mut info = short(&plugin);
         let library = plugin.library.lock().clone();
-        let (items, bytes, dropped) = plugin.queue.depth();
         let resident = plugin.resident.lock().clone();
         let manifest = plugin.manifest.lock().clone().unwrap_or_default();
         let more = json!({
@@ -27,6 +26,7 @@ impl Plugins {
             "uses": manifest.uses,
             "capabilities": manifest.capabilities,
             "config": shown(&plugin, &manifest),
+            "override": masked(self.overridden(name), &manifest),
             "file": library.as_ref().map_or(Value::from("linked in"), |l| l.file.as_ref().map_or(Value::from("linked in"), |f| json!(f))),
             "sha256": library.as_ref().map(|l| l.sha256.clone()),
             "warnings": library.as_ref().map(|l| l.warnings.clone()).unwrap_or_default(),
@@ -36,7 +36,6 @@ impl Plugins {
             "audiences": plugin.audiences.list().into_iter().map(|(name, members, connected)| json!({"name": name, "members": members, "connected": connected})).collect::<Vec<_>>(),
             "destinations": plugin.bindings.list().into_iter().map(|(kind, names)| json!({"kind": kind, "names": names})).collect::<Vec<_>>(),
             "contacts": plugin.contacts.lock().len(),
-            "queue": {"items": items, "bytes": bytes, "dropped": dropped},
             "held": plugin.holding.lock().len(),
             "undelivered": plugin.undelivered.load(Relaxed),
             "database_bytes": plugin.open_database().map(|d| d.size()),
@@ -84,6 +83,7 @@ impl Plugins {
 fn short(plugin: &Plugin) -> Value {
     let standing = plugin.standing();
     let status = plugin.status();
+    let (items, bytes, dropped) = plugin.queue.depth();
     let version = plugin.library.lock().as_ref().map(|l| Info::text(&l.info.version));
     json!({
         "name": &*plugin.name,
@@ -94,6 +94,7 @@ fn short(plugin: &Plugin) -> Value {
         "generation": plugin.generation.load().as_ref().map(|g| g.number),
         "status": {"level": format!("{:?}", status.level).to_lowercase(), "text": status.text},
         "stuck": plugin.stuck_in.lock().clone(),
+        "queue": {"items": items, "bytes": bytes, "dropped": dropped},
         "panics": plugin.panics.load(Relaxed),
     })
 }
@@ -110,16 +111,15 @@ fn built(library: &Library) -> Value {
 }
 
 /// Its table with defaults filled in; secrets are not shown.
-fn shown(plugin: &Plugin, manifest: &fts_plugin_api::message::Manifest) -> Value {
-    let mut table: Value = serde_json::from_str(&manifest.defaults).unwrap_or_else(|_| json!({}));
-    if let Some(table) = table.as_object_mut() {
-        table.extend(plugin.table.lock().own.clone());
-        for secret in &manifest.secrets {
-            if let Some(value) = table.get_mut(secret) {
-                *value = "***".into();
-            }
-        }
-    }
+fn shown(plugin: &Plugin, manifest: &Manifest) -> Value {
+    let mut table: overrides::Table = serde_json::from_str(&manifest.defaults).unwrap_or_default();
+    overrides::lay(&mut table, &plugin.table.lock().own, "", &|_| false);
+    masked(table, manifest)
+}
+
+fn masked(table: overrides::Table, manifest: &Manifest) -> Value {
+    let mut table = Value::Object(table);
+    secret::mask(&mut table, &manifest.secrets);
     table
 }
 

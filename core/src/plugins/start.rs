@@ -67,6 +67,10 @@ impl Plugins {
             }
             format!("{}: {error}", plugin.name)
         })?;
+        // The image from before stays in memory for ever.
+        if let Some(before) = plugin.library.lock().as_ref().filter(|l| l.file.is_some()) {
+            plugin.resident.lock().push(before.size);
+        }
         Ok(Library {
             file: Some(path.to_owned()),
             sha256: taken.found.sha256.clone(),
@@ -213,7 +217,7 @@ impl Plugins {
     /// Ends the running generation. What it saved, when that is asked for.
     pub(super) fn halt(self: &Arc<Self>, plugin: &Arc<Plugin>, reason: u32) -> Option<Vec<u8>> {
         use fts_plugin_api::abi::stop;
-        let Some(generation) = plugin.generation.swap(None) else { return None };
+        let generation = plugin.generation.swap(None)?;
         let owner = Owner::Plugin(plugin.name.clone());
         match reason {
             stop::FAILED => self.mux.trip(&owner, &plugin.standing().report),
@@ -230,9 +234,9 @@ impl Plugins {
             tracing::error!(event = "plugin.stuck", plugin = %plugin.name, "its worker does not end{doing}: a thread cannot be killed");
         }
         let handle = generation.handle.lock().take();
-        let saved = (reason == stop::RELOAD)
-            .then(|| handle.as_ref())
-            .flatten()
+        let saved = handle
+            .as_ref()
+            .filter(|_| reason == stop::RELOAD)
             .and_then(|handle| {
                 let _entered = guard::enter(Tag::of(&plugin.name, "save"), guard::Doing::default());
                 handle.save().into_result().ok()
@@ -251,9 +255,6 @@ impl Plugins {
         plugin.calls_before.fetch_add(Plugin::calls_of(&generation), Relaxed);
         // Handlers hold the host, and the host this generation: the circle ends here.
         drop(generation.handlers.swap(None));
-        if let Some(library) = plugin.library.lock().as_ref().filter(|l| l.file.is_some() && reason == stop::RELOAD) {
-            plugin.resident.lock().push(library.size);
-        }
         saved
     }
 }

@@ -18,7 +18,7 @@ impl Plugins {
             return;
         }
         let event = make(source::client(self, client));
-        wanting.iter().for_each(|p| p.queue.push(Item::Client(event.clone())));
+        wanting.iter().for_each(|p| p.queue.push(Item::Client(Box::new(event.clone()))));
     }
 
     /// A plugin that starts is told of everybody who is there already.
@@ -28,9 +28,9 @@ impl Plugins {
         }
         let roster = self.router.directory.roster();
         for client in roster.clients().filter(|c| !c.internal() && c.remote_of().is_empty()) {
-            plugin.queue.push(Item::Client(ClientEvent::Connected(source::client(self, client))));
+            plugin.queue.push(Item::Client(Box::new(ClientEvent::Connected(source::client(self, client)))));
             if client.identified() {
-                plugin.queue.push(Item::Client(ClientEvent::Identified(source::client(self, client))));
+                plugin.queue.push(Item::Client(Box::new(ClientEvent::Identified(source::client(self, client)))));
             }
         }
     }

@@ -121,7 +121,7 @@ impl Worker {
             Item::Client(event) => {
                 for handler in generation.callers(|k| *k == CallerKind::Clients) {
                     let made: Option<Vec<ByteBuf>> = self.call(&handler, 0, &event);
-                    if let (ClientEvent::Ready(client), Some(made)) = (&event, made) {
+                    if let (ClientEvent::Ready(client), Some(made)) = (&*event, made) {
                         made.iter().for_each(|text| cot::send_to(&self.plugins, &generation, text, client.conn));
                     }
                 }
@@ -133,7 +133,7 @@ impl Worker {
                 }
             }
             Item::Link(of, event) if of == generation.number => {
-                let frame = match &event {
+                let frame = match &*event {
                     message::LinkEvent::Frame { link, .. } => Some(*link),
                     _ => None,
                 };

@@ -13,7 +13,7 @@ use super::{
     Batch, Done, Reason, Resolved, Router,
     hooks::{Outgoing, Say, Seen, Table},
     notice::{HASHER, has_dest, replaceable},
-    turn::{More, Ready, Staged},
+    turn::{HeldBy, More, Ready, Staged},
 };
 use crate::{
     directory::Found,
@@ -93,7 +93,7 @@ impl Batch<'_> {
         if !self.router.destinations.any() || staged.more.as_ref().is_some_and(|m| m.aim.is_some()) {
             return;
         }
-        let mut holds: Vec<(Arc<dyn super::Hold>, Vec<(String, String)>)> = Vec::new();
+        let mut holds: Vec<HeldBy> = Vec::new();
         for dest in staged.cot.details("marti").flat_map(|m| m.children().filter(|e| e.name() == "dest")) {
             if ["callsign", "publish", "uid"].iter().any(|k| dest.attr(k).is_some()) {
                 continue;

@@ -55,13 +55,16 @@ pub(super) struct Staged {
     pub more: Option<Box<More>>,
 }
 
+/// Who holds an event, and for which of its destinations (kind, name).
+pub(super) type HeldBy = (Arc<dyn Hold>, Vec<(String, String)>);
+
 /// What plugins have to do with an event.
 #[derive(Debug, Default)]
 pub(super) struct More {
     /// A plugin said where it goes.
     pub aim: Option<(Arc<FromPlugin>, Aim)>,
     /// Who holds it, and for which of its destinations.
-    pub holds: Vec<(Arc<dyn Hold>, Vec<(String, String)>)>,
+    pub holds: Vec<HeldBy>,
     /// Its number in the journal; 0 = it is not there.
     pub journal: u64,
     /// A held event that is let go: who got it before.

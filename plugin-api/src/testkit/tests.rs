@@ -282,7 +282,7 @@ fn clients_services_topics_and_state_over_a_reload() {
     assert_eq!(host.audience("members").unwrap(), [silent], "the same audience, made again");
     assert!(host.log().iter().any(|l| l.message == "started word=\"w\""));
     let wrong = host.reconfigure(json!({"word": "bad"})).unwrap_err();
-    assert_eq!((wrong.code(), wrong.to_string().as_str()), (Code::Config, "is bad"));
+    assert_eq!((wrong.code(), wrong.to_string().as_str()), (Code::Config, "word: is bad"));
 }
 
 #[test]

@@ -52,6 +52,11 @@ pub trait Control: Send + Sync {
     /// # Errors
     /// What went wrong, one line.
     fn plugin_change(&self, name: &str, change: &str) -> Result<String, String>;
+    /// Sets a plugin's table at run time, or takes back what was set so (empty). Blocks until it is done.
+    ///
+    /// # Errors
+    /// What is wrong, one line; then nothing has changed.
+    fn plugin_configure(&self, name: &str, table: serde_json::Map<String, Value>) -> Result<String, String>;
     /// Begins the shutdown.
     fn stop(&self);
     /// Is it ready?

@@ -16,7 +16,7 @@ use axum::{
     http::StatusCode,
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use serde_json::json;
 
@@ -69,6 +69,7 @@ pub fn routes(control: Shared, access: Access, mux: Arc<Mux>, bodies: Arc<BodyLi
         .route("/plugins", get(plugins::list))
         .route("/plugins/{name}", get(plugins::one))
         .route("/plugins/{name}/{change}", post(plugins::change))
+        .route("/plugins/{name}/config", put(plugins::configure).delete(plugins::forget))
         .route("/plugin-order", get(plugins::order))
         .layer(middleware::from_fn(move |request: Request, next: Next| only_local(access, request, next)));
     Router::new()

@@ -60,6 +60,9 @@ impl Control for Fake {
     fn plugin_change(&self, name: &str, change: &str) -> Result<String, String> {
         if name == "ping" { Ok(change.to_owned()) } else { Err(format!("there is no plugin {name}")) }
     }
+    fn plugin_configure(&self, _: &str, table: serde_json::Map<String, Value>) -> Result<String, String> {
+        Ok(json!(table).to_string())
+    }
     fn readiness(&self) -> Readiness {
         Readiness {
             status: if *self.draining.lock().unwrap() { "draining" } else { "ok" },

@@ -120,7 +120,7 @@ fn sink(generation: &Arc<Generation>) -> links::Sink {
     let (queue, number) = (generation.plugin.queue.clone(), generation.number);
     Arc::new(move |event| {
         if let Some(event) = told(event) {
-            queue.push(Item::Link(number, event));
+            queue.push(Item::Link(number, Box::new(event)));
         }
     })
 }

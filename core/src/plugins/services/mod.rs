@@ -104,8 +104,14 @@ pub fn call(plugins: &Arc<Plugins>, generation: &Arc<Generation>, operation: &st
     match operation {
         op::HELLO => Ok(message::pack(&generation.hello)),
         op::DECLARE => declare(generation, args(bytes)?),
-        op::PANICKED => answer(Ok(plugins.panicked(&generation.plugin, &args::<Panic>(bytes)?)).map(|_| ())),
-        op::STATUS => answer(Ok(generation.plugin.set_status(args::<Status>(bytes)?))),
+        op::PANICKED => {
+            plugins.panicked(&generation.plugin, &args::<Panic>(bytes)?);
+            answer(Ok(()))
+        }
+        op::STATUS => {
+            generation.plugin.set_status(args::<Status>(bytes)?);
+            answer(Ok(()))
+        }
         op::METRIC => answer(metric::note(generation, &args(bytes)?)),
         op::SERVER => answer(Ok(plugins.server())),
         op::CLIENTS => answer(Ok(clients::find(plugins, &args(bytes)?))),
