@@ -1,0 +1,148 @@
+//! What crosses the boundary as bytes: MessagePack maps with field names.
+//!
+//! Both sides compile these structs. A field may be added in a minor with a default; none is renamed, removed or given
+//! another meaning; unknown fields are ignored. So a plugin and a server of different minors understand each other, and
+//! every call can be sent to another process one day. Units: metres, degrees true, ms UTC.
+mod client;
+mod event;
+mod http;
+mod life;
+mod link;
+mod service;
+mod sql;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use client::{ClientEvent, ClientInfo, Contact, Find, Member, Position};
+pub use event::{
+    Also, Band, BindDest, Delivery, Exclude, InterceptSpec, Judged, Latest, Mode, ObserveSpec, Panic, Poisoned,
+    Release, Replay, RouteInfo, SendHow, SourceInfo, SourceKind, Taken, Target, Unbind, action,
+};
+pub use http::{Auth, Identity, Listener, RequestHead, ResponseHead, Role, RouteSpec, Scope, Spooled};
+pub use life::{CallerKind, CallerSpec, Hello, Level, Manifest, Metric, MetricKind, Phase, ServerInfo, Status};
+pub use link::{Frames, LinkDial, LinkEvent, LinkListen, LinkOpened, LinkProfile, LinkTls, LinkWrite, Trust};
+pub use service::{Alert, Bus, KvSet, ServiceCall, Skipped};
+pub use sql::{CursorPage, Migrated, Migration, Rows, Statement, Value};
+
+/// Names of operations for [`crate::abi::Host::call`]. Each line: argument → answer.
+pub mod op {
+    macro_rules! ops { ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        $($(#[$doc])* pub const $name: &str = $text;)*
+        /// Every name.
+        pub const ALL: &[&str] = &[$($text),*];
+    } }
+    ops! {
+        /// () → [`super::Hello`].
+        HELLO = "hello";
+        /// [`super::Manifest`] → ().
+        DECLARE = "declare";
+        /// [`super::Panic`] → (): a thread of the plugin panicked.
+        PANICKED = "panicked";
+        /// [`super::Status`] → ().
+        STATUS = "status";
+        /// [`super::Metric`] → ().
+        METRIC = "metric";
+        /// [`super::Find`] → Vec of [`super::ClientInfo`].
+        CLIENTS = "clients";
+        /// (conn, reason) → bool.
+        KICK = "clients.kick";
+        /// name → (): empty, or as it is when it exists.
+        AUDIENCE_CREATE = "audience.create";
+        /// (name, Vec of [`super::Member`]) → ().
+        AUDIENCE_ADD = "audience.add";
+        /// (name, Vec of [`super::Member`]) → ().
+        AUDIENCE_REMOVE = "audience.remove";
+        /// name → ().
+        AUDIENCE_DELETE = "audience.delete";
+        /// name → Vec of conn: members that are connected.
+        AUDIENCE_MEMBERS = "audience.members";
+        /// [`super::BindDest`] → ().
+        DEST_BIND = "dest.bind";
+        /// [`super::Unbind`] → ().
+        DEST_UNBIND = "dest.unbind";
+        /// [`super::Release`] → ().
+        RELEASE = "cot.release";
+        /// journal id → ().
+        DISCARD = "cot.discard";
+        /// Vec of uid → Vec of [`super::Latest`].
+        LATEST = "history.latest";
+        /// [`super::Replay`] → ().
+        REPLAY_SET = "replay.set";
+        /// uid → ().
+        REPLAY_REMOVE = "replay.remove";
+        /// [`super::Contact`] → ().
+        CONTACT_SET = "contacts.set";
+        /// uid → ().
+        CONTACT_REMOVE = "contacts.remove";
+        /// Vec of [`super::Migration`] → [`super::Migrated`].
+        SQL_MIGRATE = "sql.migrate";
+        /// [`super::Statement`] → rows changed.
+        SQL_EXEC = "sql.exec";
+        /// [`super::Statement`] → [`super::Rows`].
+        SQL_QUERY = "sql.query";
+        /// () → (): from now on exec and query of this thread belong to the transaction.
+        SQL_BEGIN = "sql.begin";
+        /// () → ().
+        SQL_COMMIT = "sql.commit";
+        /// () → ().
+        SQL_ROLLBACK = "sql.rollback";
+        /// [`super::Statement`] → cursor number.
+        SQL_CURSOR = "sql.cursor";
+        /// cursor number → [`super::CursorPage`].
+        SQL_NEXT = "sql.next";
+        /// cursor number → ().
+        SQL_CLOSE = "sql.close";
+        /// () → path of the plugin's own folder.
+        DIR = "dir";
+        /// key → Option of bytes.
+        KV_GET = "kv.get";
+        /// [`super::KvSet`] → ().
+        KV_SET = "kv.set";
+        /// prefix → Vec of key.
+        KV_KEYS = "kv.keys";
+        /// [`super::ServiceCall`] → bytes.
+        CALL = "service.call";
+        /// plugin name → bool: does it run and provide anything?
+        FIND = "service.find";
+        /// [`super::Bus`] → number of subscribers.
+        PUBLISH = "bus.publish";
+        /// [`super::LinkDial`] → [`super::LinkOpened`].
+        LINK_DIAL = "link.dial";
+        /// [`super::LinkListen`] → [`super::LinkOpened`].
+        LINK_LISTEN = "link.listen";
+        /// [`super::LinkWrite`] → ().
+        LINK_WRITE = "link.write";
+        /// (link, last bytes in plain, number of the last frame seen) → ().
+        LINK_STARTTLS = "link.starttls";
+        /// link → ().
+        LINK_CLOSE = "link.close";
+        /// link → file descriptor, owned by the plugin from then on.
+        LINK_PAIR = "link.pair";
+        /// () → [`super::ServerInfo`].
+        SERVER = "server";
+        /// (sha256, …): the enterprise-sync store; answered once the server has one.
+        FILES = "files";
+    }
+}
+
+/// Why a message could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {source}")]
+pub struct Unreadable {
+    what: &'static str,
+    source: rmp_serde::decode::Error,
+}
+
+/// A message as bytes.
+pub fn pack<T: Serialize>(message: &T) -> Vec<u8> {
+    // Only a map key that is no text or an unsized sequence can fail; the messages have neither (a test packs each).
+    rmp_serde::to_vec_named(message).unwrap_or_default()
+}
+
+/// Bytes as a message.
+///
+/// # Errors
+/// [`Unreadable`] names the type.
+pub fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
+    rmp_serde::from_slice(bytes).map_err(|source| Unreadable { what: std::any::type_name::<T>(), source })
+}
