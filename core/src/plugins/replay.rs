@@ -34,16 +34,19 @@ pub fn read_back(plugins: &Plugins, plugin: &Arc<Plugin>, id: u64, served: Vec<u
     }
 }
 
-fn seen(plugins: &Plugins, plugin: &Plugin, id: u64, record: Record, served: Vec<u64>) -> Option<Seen> {
+fn seen(plugins: &Plugins, plugin: &Plugin, id: u64, mut record: Record, served: Vec<u64>) -> Option<Seen> {
     let cot = Cot::parse(record.bytes.clone()).ok()?;
     let held = record.consumers.iter().any(|c| **c == *super::hold_consumer(&plugin.name));
-    // Connections of an earlier run are nobody's.
+    // Connections of an earlier run are nobody's; their numbers are given to others in this one.
     let same_run = id >> 32 == plugins.run();
+    if !same_run {
+        record.origin.conn = 0;
+    }
     let from = FromPlugin {
         plugin: record.origin.plugin.as_str().into(),
         hop: record.origin.hop,
         send: plugins.router.directory.groups.both(&record.origin.groups).send,
-        except_conns: if same_run && record.origin.conn != 0 { vec![record.origin.conn] } else { Vec::new() },
+        except_conns: if record.origin.conn != 0 { vec![record.origin.conn] } else { Vec::new() },
         except_uids: if record.origin.uid.is_empty() { Vec::new() } else { vec![record.origin.uid.clone()] },
         archive: true,
         ..FromPlugin::default()
