@@ -124,6 +124,7 @@ impl Desk {
         // Reported and tried again by the timer.
         let _ = self.flush();
         self.send(event, reach::aim(&self.host, self.config.radius_km, &alert).archived());
+        self.take_back_if_over(&alert);
         Ok(alert)
     }
 
@@ -161,6 +162,14 @@ impl Desk {
         match wire::cancel(alert, self.host.now()) {
             Ok(event) => self.send(event, Send::groups(&alert.groups).archived()),
             Err(error) => tracing::error!(uid = %alert.uid, "the cancel of an emergency could not be made: {error}"),
+        }
+    }
+
+    /// An alert was sent that somebody may have cancelled on another thread meanwhile: then receivers got the cancel
+    /// first, and ATAK would show the alert until somebody dismisses it. They are told again.
+    pub fn take_back_if_over(&self, alert: &Alert) {
+        if self.table.get(&alert.uid).is_none() {
+            self.send_cancel(alert);
         }
     }
 

@@ -81,8 +81,11 @@ fn events(reg: &mut Registrar<'_>, desk: &Arc<Desk>) {
     }
     let d = desk.clone();
     reg.observe(Observer::reliable(emergencies()), move |event, route| intake::observe(&d, event, route));
-    let d = desk.clone();
-    reg.clients(move |event| newcomer::greet(&d, event));
+    let (d, door) = (desk.clone(), newcomer::Door::default());
+    reg.clients(move |event| {
+        newcomer::greet(&d, &door, event);
+        Vec::new()
+    });
     let (d, clock) = (desk.clone(), repeat::Clock::default());
     let tick = Duration::from_millis(desk.config.tick().unsigned_abs());
     reg.every(tick, move || repeat::tick(&d, &clock));

@@ -1,11 +1,18 @@
 //! Newcomers: right after presence each gets the active alerts it would have got had it been there, with new times
 //! (b.5, 3; RULE-38), also after a restart of the server.
 //!
-//! Not its own alert (it never gets that back), and not one that named other receivers; what named a mission or the like
-//! comes with the next repeat, because only the router knows who is in it.
+//! A server that replays presence at once calls a connection ready before it has told who it is, and so before anybody
+//! knows whether an alert is its own, names it or is near it: such a one waits here until it has. Who never tells gets
+//! repeats only. Not shown: one's own alert, and one that named other receivers; what named a mission or the like comes
+//! with the next repeat, because only the router knows who is in it. What must not happen: an alert that is cancelled
+//! while it is shown stays on the newcomer's map for ever.
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
+
 use fts_plugin_api::{
-    cot::Cot,
-    sdk::{ClientEvent, ClientInfo},
+    sdk::{ClientEvent, ClientInfo, Send},
     tracing,
 };
 
@@ -16,18 +23,56 @@ use crate::{
     wire::{self, Copy},
 };
 
-/// What this client event is answered with.
-pub fn greet(desk: &Desk, event: &ClientEvent) -> Vec<Cot> {
-    let ClientEvent::Ready(client) = event else { return Vec::new() };
-    let now = desk.host.now();
-    let mut shown = Vec::new();
-    for alert in desk.table.active().iter().filter(|a| is_for(a, client, desk.config.radius_km)) {
-        match wire::refreshed(alert, now, desk.config.stale.ms(), Copy::Newcomer) {
-            Ok(copy) => shown.push(copy),
-            Err(error) => tracing::error!(uid = %alert.uid, "an emergency could not be shown to a newcomer: {error}"),
+/// Connections that are ready and have not told who they are.
+#[derive(Debug, Default)]
+pub struct Door(Mutex<HashSet<u64>>);
+
+impl Door {
+    /// Is it this connection's turn with this event?
+    fn opens(&self, event: &ClientEvent) -> bool {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            ClientEvent::Ready(client) if client.uid.is_empty() => {
+                waiting.insert(client.conn);
+                false
+            }
+            ClientEvent::Ready(_) => true,
+            ClientEvent::Identified(client) => waiting.remove(&client.conn),
+            ClientEvent::Gone { client, .. } => {
+                waiting.remove(&client.conn);
+                false
+            }
+            _ => false,
         }
     }
-    shown
+}
+
+/// Takes a client event.
+pub fn greet(desk: &Desk, door: &Door, event: &ClientEvent) {
+    let client = match event {
+        // It may have told who it is since the host wrote this down, and then nothing would tell again.
+        ClientEvent::Ready(client) if client.uid.is_empty() => {
+            let now = desk.host.clients().conn(client.conn).ok().flatten();
+            ClientEvent::Ready(now.unwrap_or_else(|| client.clone()))
+        }
+        other => other.clone(),
+    };
+    if door.opens(&client)
+        && let ClientEvent::Ready(client) | ClientEvent::Identified(client) = &client
+    {
+        show(desk, client);
+    }
+}
+
+fn show(desk: &Desk, client: &ClientInfo) {
+    let now = desk.host.now();
+    for alert in desk.table.active().iter().filter(|a| is_for(a, client, desk.config.radius_km)) {
+        match wire::refreshed(alert, now, desk.config.stale.ms(), Copy::Newcomer) {
+            Ok(copy) => desk.send(copy, Send::conn(client.conn)),
+            Err(error) => tracing::error!(uid = %alert.uid, "an emergency could not be shown to a newcomer: {error}"),
+        }
+        desk.take_back_if_over(alert);
+    }
 }
 
 fn is_for(alert: &Alert, client: &ClientInfo, radius_km: f64) -> bool {
@@ -61,6 +106,22 @@ mod tests {
             groups_out: vec![group.into()],
             ..ClientInfo::default()
         }
+    }
+
+    #[test]
+    fn the_door_opens_once_for_each_when_it_is_ready_and_known() {
+        let door = Door::default();
+        let (stranger, known) = (ClientInfo { conn: 7, ..ClientInfo::default() }, newcomer("D", "red"));
+        let ready = |client: &ClientInfo| ClientEvent::Ready(client.clone());
+        let identified = |client: &ClientInfo| ClientEvent::Identified(client.clone());
+        assert!(!door.opens(&identified(&known)), "not ready yet");
+        assert!(door.opens(&ready(&known)));
+        assert!(!door.opens(&ready(&stranger)));
+        let told = ClientInfo { conn: 7, ..known };
+        assert!(door.opens(&identified(&told)) && !door.opens(&identified(&told)), "a new callsign is no newcomer");
+        assert!(!door.opens(&ready(&stranger)));
+        door.opens(&ClientEvent::Gone { client: stranger, reason: String::new() });
+        assert!(door.0.lock().unwrap().is_empty());
     }
 
     #[test]

@@ -58,6 +58,9 @@ fn repeat(desk: &Desk, now: i64) {
     let due = desk.table.due(now, period - desk.config.tick() / 2);
     let mut sent = 0;
     for alert in due {
+        if !desk.table.is_active(&alert) {
+            continue;
+        }
         let aim = reach::aim(&desk.host, desk.config.radius_km, &alert).from_link("", true);
         let done = wire::refreshed(&alert, now, desk.config.stale.ms(), Copy::Repeat)
             .and_then(|event| desk.host.cot().send(&event, aim));
@@ -67,6 +70,7 @@ fn repeat(desk: &Desk, now: i64) {
             Err(error) => tracing::error!(uid = %alert.uid, "an emergency could not be repeated: {error}"),
         }
         desk.table.sent(&alert, now);
+        desk.take_back_if_over(&alert);
     }
     if sent > 0 {
         desk.host.count("repeats_total", &[], sent);

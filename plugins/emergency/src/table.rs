@@ -176,6 +176,11 @@ impl Table {
         self.lock().active.get(uid).map(|e| e.alert.clone())
     }
 
+    /// Is this very alert active, refreshed or not?
+    pub fn is_active(&self, alert: &Alert) -> bool {
+        self.get(&alert.uid).is_some_and(|now| now.id == alert.id)
+    }
+
     /// Takes out what has to be written, by id.
     pub fn take_pending(&self) -> Vec<Arc<Alert>> {
         std::mem::take(&mut self.lock().pending).into_values().collect()
