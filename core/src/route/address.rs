@@ -98,7 +98,9 @@ impl Router {
         if address.said.is_empty() {
             address.said = format!("as plugin {} says", from.plugin);
         }
-        if address.broadcast && from.picks() {
+        // Of a plugin's own event the first is left out as its sender would be.
+        let picks = if source.plugin().is_some() { from.picks() } else { from.except_conns.iter().any(|c| *c != own) };
+        if address.broadcast && (picks || !from.except_uids.is_empty()) {
             address.broadcast = false;
             address.groups = from.send.clone();
         }

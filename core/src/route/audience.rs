@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use fts_plugin_api::cot::Cot;
 
-use super::{Address, Reason, Source};
-use crate::directory::{Client, Found, Place, Roster};
+use super::{Address, Reason};
+use crate::directory::{Bits, Client, Found, Place, Roster};
 
-/// Who gets an event that is not a broadcast (those go to [`Roster::reach`]). Counts receivers that groups keep away.
-pub(super) fn audience(address: &Address, source: &Source<'_>, roster: &Roster) -> Found {
-    let send = source.send_groups();
-    let own = source.own_conn();
+/// Who gets an event that is not a broadcast (those go to [`Roster::reach`]): sent into these groups, never to the
+/// connection `own`. Counts receivers that groups keep away.
+pub(super) fn audience(address: &Address, send: &Bits, own: u64, roster: &Roster) -> Found {
     let mut clients = Found::new();
     for client in &address.clients {
         if send.meets(&client.groups().receive) {

@@ -14,7 +14,7 @@ use fts_plugin_api::cot::Class;
 use smallvec::SmallVec;
 
 use super::{
-    Address, Reason, Router, audience,
+    Address, Reason, Router, Source, audience,
     turn::{Ready, Staged},
 };
 use crate::{
@@ -51,7 +51,7 @@ impl Router {
                     self.deliver_addressed(ready, staged, &address, prompt);
                     continue;
                 }
-                let send = source.send_groups();
+                let send = send_groups(staged, &source);
                 if run.bytes >= RUN_BYTES || (!run.events.is_empty() && run.send != *send) {
                     self.deliver_run(&mut run, prompt);
                 }
@@ -130,7 +130,7 @@ impl Router {
     fn deliver_addressed(&self, ready: &Ready, staged: &Staged, address: &Address, prompt: &mut Option<Prompt>) {
         let source = ready.source();
         let roster = self.directory.roster();
-        let mut clients = audience::audience(address, &source, &roster);
+        let mut clients = audience::audience(address, &send_groups(staged, &source), source.own_conn(), &roster);
         if let Some(from) = staged.more.as_ref().and_then(|m| m.aim.as_ref()).map(|(from, _)| from).or(source.plugin())
         {
             clients.retain(|c| !from.excludes(c));
@@ -210,6 +210,14 @@ impl Router {
         Reason::Conflated.count(conflated);
         Reason::StateOverflow.count(lost.len() as u64 - conflated);
         self.why.lost(lost, client, now);
+    }
+}
+
+/// Groups an event is sent into: those a plugin said with its target, else its source's.
+fn send_groups<'a>(staged: &'a Staged, source: &'a Source<'_>) -> Cow<'a, Bits> {
+    match staged.more.as_ref().and_then(|m| m.aim.as_ref()) {
+        Some((from, _)) => Cow::Borrowed(&from.send),
+        None => source.send_groups(),
     }
 }
 
