@@ -63,7 +63,7 @@ impl Intercept for Hook {
         let cpu = suspect.then(thread_time);
         let began = Instant::now();
         let view = SourceView(&self.plugins, source);
-        let view = abi::Source_TO::from_value(view, TD_Opaque);
+        let view = abi::Source_TO::from_ptr(abi::RRef::new(&view), TD_Opaque);
         let verdict = self.handler.object.intercept(EventView::new(cot.text(), cot.spans()), &view);
         let took = began.elapsed();
         drop(entered);
@@ -132,6 +132,14 @@ impl Hook {
         };
         Judgement { say, also }
     }
+}
+
+/// Only the call, for measuring.
+#[cfg(test)]
+pub fn bare(object: &abi::InterceptBox, plugins: &Plugins, cot: &Cot, source: &Source<'_>) -> abi::Verdict {
+    let view = SourceView(plugins, source);
+    let view = abi::Source_TO::from_ptr(abi::RRef::new(&view), TD_Opaque);
+    object.intercept(EventView::new(cot.text(), cot.spans()), &view)
 }
 
 fn thread_time() -> Duration {

@@ -132,7 +132,7 @@ impl Plugins {
     }
 
     /// The plugin of this name, made if need be.
-    fn seat(&self, name: &str) -> Arc<Plugin> {
+    pub(super) fn seat(&self, name: &str) -> Arc<Plugin> {
         if let Some(plugin) = self.get(name) {
             return plugin;
         }
@@ -160,7 +160,7 @@ impl Plugins {
     }
 
     /// Library and check.
-    fn prepare(self: &Arc<Self>, plugin: &Arc<Plugin>) -> Result<Manifest, String> {
+    pub(super) fn prepare(self: &Arc<Self>, plugin: &Arc<Plugin>) -> Result<Manifest, String> {
         let refuse = |why: String| {
             plugin.set_state(State::Refused, why.clone());
             why

@@ -35,6 +35,7 @@ mod replay;
 mod report;
 pub mod secret;
 pub mod services;
+pub mod shown;
 mod source;
 mod start;
 mod stats;
@@ -56,6 +57,9 @@ use std::{
 use arc_swap::ArcSwap;
 use fts_plugin_api::message::{Panic, ServerInfo};
 use parking_lot::{Mutex, RwLock};
+
+#[cfg(test)]
+mod cost_tests;
 
 pub use generation::Generation;
 pub use lifecycle::Change;

@@ -101,7 +101,16 @@ impl Plugins {
         self.declared(plugin, library).map_err(|f| self.said(plugin, &f))
     }
 
-    /// The same, with the plugin's own words.
+    /// Loads a plugin and has it declare itself, for `fts plugin check`.
+    ///
+    /// # Errors
+    /// Why it would not run, one line.
+    pub fn examine(self: &Arc<Self>, name: &str) -> Result<Manifest, String> {
+        let _one = self.changes.lock();
+        self.prepare(&self.seat(name))
+    }
+
+    /// The same as [`Plugins::check`], with the plugin's own words.
     pub(super) fn declared(self: &Arc<Self>, plugin: &Arc<Plugin>, library: &Library) -> Result<Manifest, Failure> {
         let hello = self.hello(plugin, Phase::Check, library.file.is_some(), None);
         let generation = Generation::new(plugin.clone(), 0, hello, None);

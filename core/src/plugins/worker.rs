@@ -236,7 +236,7 @@ impl Worker {
         let entered = guard::enter(handler.tag, Doing::default());
         let began = Instant::now();
         let batch = Batch { plugins: &self.plugins, events: &events };
-        let taken = handler.object.observe(&abi::Observed_TO::from_value(batch, TD_Opaque));
+        let taken = handler.object.observe(&abi::Observed_TO::from_ptr(abi::RRef::new(&batch), TD_Opaque));
         drop(entered);
         let took = began.elapsed().div_f64(n as f64);
         (0..n).for_each(|_| handler.stats.note(took));

@@ -259,6 +259,18 @@ impl Table {
         self.intercepts.get(from..).unwrap_or(&[])
     }
 
+    /// All intercepts, for measuring.
+    #[cfg(test)]
+    pub fn interceptors(&self) -> &[Interceptor] {
+        &self.intercepts
+    }
+
+    /// What an event costs that nobody asked for, for measuring.
+    #[cfg(test)]
+    pub fn wants_nothing(&self, cot: &Cot) -> bool {
+        !self.may_intercept(cot) && self.observers(cot, None).is_empty()
+    }
+
     /// Can any intercept want it?
     pub(super) fn may_intercept(&self, cot: &Cot) -> bool {
         !self.intercepts.is_empty() && self.sieve_intercepts.passes(cot)

@@ -45,8 +45,8 @@
 //! # use fts_plugin_api::testkit::MockHost;
 //! # let start = |table| MockHost::builder().config(table).start::<Demo>().map(drop).map_err(|e| e.to_string());
 //! # assert_eq!(start(serde_json::json!({"every": "90s"})), Ok(()));
-//! # assert_eq!(start(serde_json::json!({"radius_km": -1})), Err("is negative".to_string()));
-//! # assert_eq!(start(serde_json::json!({"radius": 1})), Err("unknown key".to_string()));
+//! # assert_eq!(start(serde_json::json!({"radius_km": -1})), Err("radius_km: is negative".to_string()));
+//! # assert_eq!(start(serde_json::json!({"radius": 1})), Err("radius: unknown key".to_string()));
 //! ```
 //!
 //! When the table changes, the plugin is restarted with the new one: `start` is the only place that reads it. The

@@ -56,7 +56,8 @@ impl Shared {
                 continue;
             }
             let context = Context { intercept: true, hop: source.hop, handling: true };
-            let object = abi::Source_TO::from_value(Source(source.clone()), TD_Opaque);
+            let from = Source(source.clone());
+            let object = abi::Source_TO::from_ptr(abi::RRef::new(&from), TD_Opaque);
             let view = EventView::new(cot.text(), cot.spans());
             let said = self.call(context, || intercept.handler.intercept(view, &object));
             match self.read(said) {

@@ -140,7 +140,7 @@ impl Shared {
     }
 
     fn observe(&self, observer: &Observer, batch: Batch) -> Result<(), message::Panic> {
-        let batch = abi::Observed_TO::from_value(batch, TD_Opaque);
+        let batch = abi::Observed_TO::from_ptr(abi::RRef::new(&batch), TD_Opaque);
         let taken = self.call(Context::default(), || observer.handler.observe(&batch));
         let taken = match taken {
             RResult::ROk(taken) => message::unpack::<Taken>(taken.as_slice()).unwrap_or_default(),
