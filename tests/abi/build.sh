@@ -44,6 +44,8 @@ after "$at/abi/event.rs" 'fn describe(&self)' '    fn extra(&self) -> u64 { 13 }
 after "$at/message/life.rs" 'pub dynamic: bool,' '    #[serde(default)] pub since: u64,'
 echo 'impl Host { pub fn extra(&self) -> u32 { self.raw().extra() } pub fn since(&self) -> u64 { self.hello().since } }' >> "$at/sdk/host.rs"
 echo 'impl Source<'"'_"'> { pub fn extra(&self) -> u64 { self.raw.extra() } }' >> "$at/sdk/source.rs"
+after "$at/sdk/source.rs" 'trait From {' '    fn extra(&self) -> u64;'
+after "$at/sdk/source.rs" 'impl From for SourceRef' '    fn extra(&self) -> u64 { SourceRef::extra(self) }'
 echo 'impl Cx<'"'_"'> { pub fn source_extra(&self) -> u64 { self.source.extra() } }' >> "$at/sdk/verdict.rs"
 after "$at/shim/handlers.rs" 'abi::Caller for CallFn' '    fn kinds(&self) -> u32 { 12 }'
 after "$at/shim/start.rs" 'module.connect()(token)' '    let _ = abi::ABOUT.set(module.about().map(|f| f()));'

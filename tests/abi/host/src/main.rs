@@ -186,11 +186,11 @@ fn main() {
     let started: Vec<&String> = handles.iter().map(|(n, _)| *n).collect();
     for (name, intercept) in desk(|d| std::mem::take(&mut d.intercepts)) {
         let verdict =
-            intercept.intercept(EventView::unscanned(CHAT.as_bytes()), &Source_TO::from_value(From1, TD_Opaque));
+            intercept.intercept(EventView::unscanned(CHAT.as_bytes()), &Source_TO::from_ptr(RRef::new(&From1), TD_Opaque));
         println!("{name} intercepts: action {}", verdict.action);
     }
     for observer in desk(|d| std::mem::take(&mut d.observers)) {
-        let taken = observer.observe(&Observed_TO::from_value(One(CHAT), TD_Opaque));
+        let taken = observer.observe(&Observed_TO::from_ptr(RRef::new(&One(CHAT)), TD_Opaque));
         println!("an observer took it: {}", taken.is_ok());
     }
     for (plugin, kind, handler) in desk(|d| std::mem::take(&mut d.callers)) {

@@ -1,6 +1,7 @@
 //! How events are seen across the boundary: borrowed for the length of one call, nothing copied.
 use abi_stable::{
     StableAbi, sabi_trait,
+    sabi_types::RRef,
     std_types::{RSlice, RVec},
 };
 
@@ -33,7 +34,7 @@ pub trait Source {
 }
 
 /// A borrowed [`Source`].
-pub type SourceRef<'a> = Source_TO<'a, abi_stable::std_types::RBox<()>>;
+pub type SourceRef<'a> = Source_TO<'a, RRef<'a, ()>>;
 
 /// Events for an observer or a holder, in order.
 #[sabi_trait]
@@ -52,4 +53,4 @@ pub trait Observed {
 }
 
 /// A borrowed [`Observed`].
-pub type ObservedRef<'a> = Observed_TO<'a, abi_stable::std_types::RBox<()>>;
+pub type ObservedRef<'a> = Observed_TO<'a, RRef<'a, ()>>;

@@ -36,6 +36,7 @@ pub use abi_stable::{
     library::{AbiHeaderRef, CheckTypeLayout, LibHeader, RootModuleResult},
     prefix_type::PrefixTypeTrait,
     sabi_trait::prelude::TD_Opaque,
+    sabi_types::RRef,
     std_types::{RArc, RBox, RErr, RNone, ROk, ROption, RResult, RSlice, RSliceMut, RSome, RStr, RString, RVec},
 };
 

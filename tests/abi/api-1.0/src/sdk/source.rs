@@ -2,18 +2,47 @@
 use std::cell::OnceCell;
 
 use crate::{
-    abi::{ObservedRef, SourceRef},
+    abi::{ObservedRef, RVec, SourceRef},
     message::{self, RouteInfo, SourceInfo},
 };
 
+// The objects of the interface have lifetimes that cannot be shortened; behind these traits they can.
+trait From {
+    fn conn(&self) -> u64;
+    fn describe(&self) -> RVec<u8>;
+}
+
+impl From for SourceRef<'_> {
+    fn conn(&self) -> u64 {
+        SourceRef::conn(self)
+    }
+    fn describe(&self) -> RVec<u8> {
+        SourceRef::describe(self)
+    }
+}
+
+trait Passed {
+    fn journal_id(&self, index: usize) -> u64;
+    fn route(&self, index: usize) -> RVec<u8>;
+}
+
+impl Passed for ObservedRef<'_> {
+    fn journal_id(&self, index: usize) -> u64 {
+        ObservedRef::journal_id(self, index)
+    }
+    fn route(&self, index: usize) -> RVec<u8> {
+        ObservedRef::route(self, index)
+    }
+}
+
 /// Where an intercepted event came from.
 pub struct Source<'a> {
-    raw: &'a SourceRef<'a>,
+    raw: &'a (dyn From + 'a),
     info: OnceCell<SourceInfo>,
 }
 
 impl<'a> Source<'a> {
-    pub(crate) fn new(raw: &'a SourceRef<'a>) -> Self {
+    pub(crate) fn new(raw: &'a SourceRef<'_>) -> Self {
         Self { raw, info: OnceCell::new() }
     }
 
@@ -32,13 +61,13 @@ impl std::ops::Deref for Source<'_> {
 
 /// What became of an observed event.
 pub struct Route<'a> {
-    raw: &'a ObservedRef<'a>,
+    raw: &'a (dyn Passed + 'a),
     index: usize,
     info: OnceCell<RouteInfo>,
 }
 
 impl<'a> Route<'a> {
-    pub(crate) fn new(raw: &'a ObservedRef<'a>, index: usize) -> Self {
+    pub(crate) fn new(raw: &'a ObservedRef<'_>, index: usize) -> Self {
         Self { raw, index, info: OnceCell::new() }
     }
 

@@ -49,8 +49,9 @@ pub fn guard<T>(handler: &dyn std::fmt::Display, f: impl FnOnce() -> T) -> Resul
         let (message, place) = LAST
             .with(|last| last.try_borrow_mut().ok().and_then(|mut l| l.take()))
             .unwrap_or_else(|| (said(&*payload), String::new()));
-        // A payload whose destructor panics would end the process.
-        if catch_unwind(AssertUnwindSafe(|| drop(payload))).is_err() {
+        // A payload whose destructor panics would end the process; so would what that one threw, which is left alone.
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(again);
             tracing::error!("the message of a panic panicked itself");
         }
         Panic { handler: handler.to_string(), message, place }
@@ -72,13 +73,17 @@ mod tests {
 
     #[test]
     fn a_payload_that_panics_when_dropped_ends_nothing() {
-        struct Bomb;
+        struct Bomb(u8);
         impl Drop for Bomb {
             fn drop(&mut self) {
-                panic!("again");
+                if self.0 > 0 {
+                    std::panic::panic_any(Bomb(self.0 - 1));
+                }
             }
         }
         install();
-        assert!(guard(&"x", || std::panic::panic_any(Bomb)).map(|()| 0).is_err());
+        for depth in [0, 1, 2] {
+            assert!(guard(&"x", || std::panic::panic_any(Bomb(depth))).map(|()| 0).is_err());
+        }
     }
 }
