@@ -14,12 +14,9 @@ use crate::{
     identity::{Authority, CertError},
     net,
     observe::log,
-    plugins::{Change, secret},
+    plugins::{Change, shown},
     route::{Policy, TapEvent, why},
 };
-
-/// Keys whose values nobody is shown.
-const SECRET: &[&str] = &["packages.password"];
 
 impl Server {
     /// Certificates and CRL as they are on disk now, for handshakes from now on. Where they lie is the running
@@ -52,12 +49,8 @@ impl Control for Server {
             let plugin = self.plugins.get().and_then(|p| p.get(plugin));
             plugin.and_then(|p| Some(p.manifest.lock().as_ref()?.secrets.clone())).unwrap_or_default()
         };
-        let entry = |(key, (value, origin)): (&String, &(toml_edit::Value, crate::config::Origin))| {
-            let value =
-                if SECRET.contains(&key.as_str()) { "***".to_owned() } else { secret::shown(key, value, named) };
-            (key.clone(), json!({"value": value, "origin": origin.to_string()}))
-        };
-        Value::Object(loaded.values.iter().map(entry).collect::<Map<_, _>>())
+        let entries = shown::all(&loaded, named).into_iter();
+        Value::Object(entries.map(|(key, s)| (key, json!({"value": s.value, "origin": s.origin}))).collect())
     }
 
     fn clients(&self, gone: bool) -> Vec<Value> {

@@ -4,7 +4,10 @@ use std::process::ExitCode;
 use serde_json::{Map, Value, json};
 
 use super::{Global, output};
-use crate::config::{self, DEFAULT, Loaded, env_name, load};
+use crate::{
+    config::{self, CAPABILITIES, DEFAULT, HostKeys, Loaded, env_name, load},
+    plugins::shown::{self, Shown},
+};
 
 /// What to do with the configuration.
 #[derive(Debug, clap::Subcommand)]
@@ -51,21 +54,18 @@ pub fn run(global: &Global, command: &ConfigCommand) -> ExitCode {
 }
 
 fn show(loaded: &Loaded, origin: bool, json: bool) -> String {
-    let value = |key: &str, value: &toml_edit::Value| {
-        if key == "packages.password" { "\"***\"".to_owned() } else { value.to_string().trim().to_owned() }
-    };
+    // Nothing is loaded here, so only names can say what is secret.
+    let all = shown::all(loaded, |_| Vec::new()).into_iter();
     if json {
-        let entry = |(key, (v, o)): (&String, &(toml_edit::Value, config::Origin))| {
-            (key.clone(), json!({"value": value(key, v), "origin": o.to_string()}))
-        };
-        return format!("{:#}\n", Value::Object(loaded.values.iter().map(entry).collect::<Map<_, _>>()));
+        let entry = |(key, s): (String, Shown)| (key, json!({"value": s.value, "origin": s.origin}));
+        return format!("{:#}\n", Value::Object(all.map(entry).collect::<Map<_, _>>()));
     }
-    let row = |(key, (v, o)): (&String, &(toml_edit::Value, config::Origin))| {
-        let mut row = vec![format!("{key} = {}", value(key, v))];
-        row.extend(origin.then(|| format!("# {o}")));
+    let row = |(key, s): (String, Shown)| {
+        let mut row = vec![format!("{key} = {}", s.value)];
+        row.extend(origin.then(|| format!("# {}", s.origin)));
         row
     };
-    output::table(&loaded.values.iter().map(row).collect::<Vec<_>>())
+    output::table(&all.map(row).collect::<Vec<_>>())
 }
 
 /// One level of tables per dot; types from the defaults.
@@ -100,7 +100,21 @@ fn schema() -> Value {
     }
     root["properties"]["listeners"]["properties"]["extra"] =
         json!({"type": "array", "items": {"type": "object", "required": ["name", "kind", "port"]}});
+    root["properties"]["plugins"]["additionalProperties"] = plugin_table();
     root
+}
+
+/// `[plugins.<name>]`: the keys of the server, and whatever the plugin has.
+fn plugin_table() -> Value {
+    let keys = serde_json::to_value(HostKeys::default()).unwrap_or_default();
+    let kind = |value: &Value| match value {
+        Value::Bool(_) => json!({"type": "boolean", "default": value}),
+        Value::Number(_) => json!({"type": ["integer", "string"], "default": value}),
+        Value::Array(_) => json!({"type": "array", "items": {"enum": CAPABILITIES}, "default": value}),
+        _ => json!({"type": "string", "default": ""}),
+    };
+    let keys = keys.as_object().into_iter().flatten().map(|(key, value)| (key.clone(), kind(value)));
+    json!({"type": "object", "properties": keys.collect::<Map<_, _>>(), "additionalProperties": true})
 }
 
 #[cfg(test)]

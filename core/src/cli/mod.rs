@@ -14,6 +14,7 @@ mod clients;
 mod config;
 mod init;
 mod output;
+mod plugin;
 mod remote;
 mod status;
 mod tail;
@@ -84,11 +85,14 @@ enum Command {
     /// Issues and lists certificates
     #[command(subcommand)]
     Cert(cert::CertCommand),
-    /// Shows version, listeners, clients and totals of a running server
+    /// Shows version, listeners, clients, plugins and totals of a running server
     Status(status::StatusArgs),
     /// Lists, kicks and writes to clients
     #[command(subcommand)]
     Clients(clients::ClientsCommand),
+    /// Plugins of a running server, and tools for their authors
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
     /// Says who got an event and who did not, and which rule decided
     Why(why::WhyArgs),
     /// Shows events as they are routed
@@ -140,6 +144,7 @@ pub fn main() -> ExitCode {
         Command::Cert(command) => cert::run(&global, &command),
         Command::Status(args) => status::run(&global, &args),
         Command::Clients(command) => clients::run(&global, &command),
+        Command::Plugin(command) => plugin::run(&global, &command),
         Command::Why(args) => why::run(&global, &args),
         Command::TailCot(args) => tail::run(&global, &args),
         Command::Logs(args) => tail::logs(&global, &args),

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::{Global, output, remote};
+use super::{Global, output, plugin::list, remote};
 
 /// Flags of `fts status`.
 #[derive(Debug, clap::Args)]
@@ -69,6 +69,13 @@ fn page(status: &Value) -> String {
             "certificates: CA {} days, server {} days\n",
             certificates["ca_days"], certificates["server_days"]
         );
+    }
+    let plugins = status["plugins"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for (n, p) in plugins.iter().enumerate() {
+        let label = if n == 0 { "plugins" } else { "" };
+        let remark = if p["state"] == "running" { String::new() } else { list::remark(p) };
+        page += format!("{label:<9} {} {} {remark}", text(&p["name"]), text(&p["state"])).trim_end();
+        page.push('\n');
     }
     let process = &status["process"];
     let mib = process["resident_bytes"].as_u64().unwrap_or(0) as f64 / 1_048_576.0;

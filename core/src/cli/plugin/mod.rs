@@ -9,10 +9,11 @@ mod faults;
 mod headless;
 mod info;
 mod inside;
-mod list;
+pub(super) mod list;
 pub mod new;
 mod samples;
 mod trial;
+mod wrong;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -86,7 +87,7 @@ pub fn run(global: &Global, command: &PluginCommand) -> ExitCode {
         PluginCommand::New { name, dir } => make(name, dir),
         PluginCommand::Check(args) => check::run(global, args),
         PluginCommand::Test(args) => trial::run(global, args),
-        PluginCommand::Inside(args) => inside::run(args),
+        PluginCommand::Inside(args) => inside::run(global, args),
     }
 }
 
