@@ -25,7 +25,12 @@ enum Ask {
     /// Times of held events.
     Took,
     /// Stops before a step; `ms` = goes on by itself after so long.
-    Pause { before: String, ms: Option<u64> },
+    Pause {
+        before: String,
+        ms: Option<u64>,
+        #[serde(default)]
+        stubborn: bool,
+    },
     /// Goes on.
     GoOn,
     /// Does somebody stand before the step?
@@ -134,7 +139,7 @@ fn answer(probe: &Arc<Probe>, ask: Ask) -> Result<Value> {
         Ask::Diary { what } => probe.diary.read(&what).into(),
         Ask::Events => store::events(host)?,
         Ask::Took => probe.hold.told(),
-        Ask::Pause { before, ms } => json!(probe.pause.set(&before, ms.map(Duration::from_millis))),
+        Ask::Pause { before, ms, stubborn } => json!(probe.pause.set(&before, ms.map(Duration::from_millis), stubborn)),
         Ask::GoOn => json!(probe.pause.go_on()),
         Ask::Paused => probe.pause.waiting().into(),
         Ask::Fuse { handler, times } => json!(probe.fuses.set(&handler, times)),

@@ -110,7 +110,7 @@ impl Plugin for Plug {
 
     fn stop(&mut self, _: StopReason) {
         self.0.over.store(true, Relaxed);
-        self.0.pause.go_on();
+        self.0.pause.stop();
     }
 
     fn save(&self) -> Option<Vec<u8>> {

@@ -13,6 +13,8 @@ struct Inner {
     waiting: bool,
     /// It goes on by itself after this; None = never.
     at_most: Option<Duration>,
+    /// Not even when the plugin is stopped.
+    stubborn: bool,
 }
 
 /// See the file's head.
@@ -26,21 +28,28 @@ impl Pause {
     /// From the start on.
     pub fn before(step: &str) -> Self {
         let pause = Self::default();
-        pause.set(step, None);
+        pause.set(step, None, false);
         pause
     }
 
     /// Whoever comes before this step stops.
-    pub fn set(&self, step: &str, at_most: Option<Duration>) {
+    pub fn set(&self, step: &str, at_most: Option<Duration>, stubborn: bool) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         step.clone_into(&mut inner.before);
-        inner.at_most = at_most;
+        (inner.at_most, inner.stubborn) = (at_most, stubborn);
     }
 
     /// Nobody stops any more.
     pub fn go_on(&self) {
-        self.set("", None);
+        self.set("", None, false);
         self.changed.notify_all();
+    }
+
+    /// The plugin ends: whoever stands there goes on, but for the stubborn.
+    pub fn stop(&self) {
+        if !self.inner.lock().unwrap_or_else(PoisonError::into_inner).stubborn {
+            self.go_on();
+        }
     }
 
     /// Does somebody stand there?
