@@ -22,7 +22,7 @@ use tracing_subscriber::{
     EnvFilter, Layer, Registry, layer::Context, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
 
-use super::{clock, roll::Roll};
+use super::{clock, linked, roll::Roll};
 use crate::config::{Log, LogFormat};
 
 /// One line.
@@ -53,6 +53,8 @@ pub struct Logs {
 
 const RING: usize = 2_000;
 const LIVE: usize = 256;
+/// Where the host writes lines of plugins.
+const PLUGINS: &str = "fts::plugins::host";
 
 /// Starts logging for the whole process.
 ///
@@ -194,8 +196,16 @@ impl Fields {
 
 impl<S: Subscriber> Layer<S> for Sink {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut target = event.metadata().target();
         let mut fields = Fields::default();
-        event.record(&mut fields);
+        match linked::said(event) {
+            Some(said) => {
+                (fields.event, fields.msg) = (Some("plugin.log".into()), said.text);
+                fields.rest.insert("plugin".into(), said.plugin.into());
+                fields.rest.insert("from".into(), std::mem::replace(&mut target, PLUGINS).into());
+            }
+            None => event.record(&mut fields),
+        }
         let (at, level) = (clock::now_ms(), *event.metadata().level());
         metrics::counter!("fts_log_events_total", "level" => level.as_str().to_lowercase()).increment(1);
         let (pass, folded) = self.fold.lock().pass(&fields.msg, at / 1_000);
@@ -205,7 +215,7 @@ impl<S: Subscriber> Layer<S> for Sink {
         let mut all = Map::new();
         all.insert("ts".into(), format_time(at).into());
         all.insert("level".into(), level.as_str().into());
-        all.insert("target".into(), event.metadata().target().into());
+        all.insert("target".into(), target.into());
         all.extend(fields.event.map(|e| ("event".to_owned(), e)));
         all.extend(fields.rest);
         if folded > 0 {

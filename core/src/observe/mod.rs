@@ -1,5 +1,6 @@
 //! Logs, metrics, health: everything an operator can see.
 pub mod clock;
+pub mod linked;
 pub mod log;
 pub mod meters;
 pub mod metrics;
