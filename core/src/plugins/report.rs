@@ -27,7 +27,7 @@ impl Plugins {
             "capabilities": manifest.capabilities,
             "config": shown(&plugin, &manifest),
             "override": masked(self.overridden(name), &manifest),
-            "file": library.as_ref().map_or(Value::from("linked in"), |l| l.file.as_ref().map_or(Value::from("linked in"), |f| json!(f))),
+            "file": library.as_ref().map(|l| l.file.as_ref().map_or(Value::from("linked in"), |f| json!(f))),
             "sha256": library.as_ref().map(|l| l.sha256.clone()),
             "warnings": library.as_ref().map(|l| l.warnings.clone()).unwrap_or_default(),
             "built": library.as_ref().map(built),
