@@ -248,13 +248,14 @@ impl Plugins {
             .filter(|_| reason == stop::RELOAD)
             .and_then(|handle| {
                 let _entered = guard::enter(Tag::of(&plugin.name, "save"), guard::Doing::default());
-                handle.save().into_result().ok()
+                let saved = handle.save().into_result();
+                saved.inspect_err(|f| tracing::error!(event = "plugin.stop_failed", plugin = %plugin.name, place = %f.place, "nothing is saved: {}", f.message)).ok()
             })
             .and_then(|saved| saved.split_first().map(|(_, bytes)| bytes.to_vec()));
         if let Some(handle) = handle
             && let Err(failed) = end(plugin, handle, reason)
         {
-            tracing::error!(event = "plugin.stop_failed", plugin = %plugin.name, "{}", failed.message);
+            tracing::error!(event = "plugin.stop_failed", plugin = %plugin.name, place = %failed.place, "{}", failed.message);
         }
         generation.revoke();
         if let Some(links) = generation.links.get() {
