@@ -1,5 +1,6 @@
-//! Panics of the plugin under trial, wherever they happen: the host logs each as `plugin.panic` with handler and place,
-//! and this listens. What was tried when it happened stands with it.
+//! Panics of the plugin under trial, wherever they happen: the host logs each as `plugin.panic` with handler and place
+//! (in `stop` and `save` as `plugin.stop_failed`, in destructors as a line of the plugin's own), and this listens. What was
+//! tried when it happened stands with it.
 use std::{collections::BTreeMap, fmt};
 
 use parking_lot::Mutex;
@@ -21,12 +22,10 @@ static TRYING: Mutex<String> = Mutex::new(String::new());
 /// One.
 #[derive(Clone, Debug)]
 pub struct Panic {
-    /// In which handler.
-    pub handler: String,
+    /// In which handler, and what it said.
+    pub what: String,
     /// file:line:column.
     pub place: String,
-    /// What it said.
-    pub message: String,
     /// What was tried.
     pub trying: String,
 }
@@ -48,16 +47,16 @@ pub fn count() -> usize {
     HEARD.lock().len()
 }
 
-/// All, each place of a handler once, with how often.
+/// All, each once with how often.
 pub fn all() -> Vec<Value> {
     let mut by_place: BTreeMap<(String, String), (Panic, u32)> = BTreeMap::new();
     for panic in HEARD.lock().iter() {
-        let entry = by_place.entry((panic.handler.clone(), panic.place.clone()));
+        let entry = by_place.entry((panic.what.clone(), panic.place.clone()));
         entry.or_insert_with(|| (panic.clone(), 0)).1 += 1;
     }
     let line = |(panic, times): (Panic, u32)| {
-        let Panic { handler, place, message, trying } = panic;
-        json!({"what": format!("{handler} panicked: {message}"), "place": place, "trying": trying, "times": times})
+        let Panic { what, place, trying } = panic;
+        json!({"what": what, "place": place, "trying": trying, "times": times})
     };
     by_place.into_values().map(line).collect()
 }
@@ -69,11 +68,16 @@ impl<S: Subscriber> Layer<S> for Ear {
         let mut fields = Fields::default();
         event.record(&mut fields);
         let Fields(mut fields) = fields;
-        if fields.get("event").is_some_and(|e| e == "plugin.panic") {
-            let mut take = |name| fields.remove(name).unwrap_or_default();
-            let (handler, place, message) = (take("handler"), take("place"), take("message"));
-            HEARD.lock().push(Panic { handler, place, message, trying: TRYING.lock().clone() });
-        }
+        let mut take = |name| fields.remove(name).unwrap_or_default();
+        let (event, from) = (take("event"), take("from"));
+        let (handler, place, message) = (take("handler"), take("place"), take("message"));
+        let what = match event.as_str() {
+            "plugin.panic" => format!("{handler} panicked: {message}"),
+            "plugin.stop_failed" => message,
+            "plugin.log" if from.ends_with("shim::sealed") => format!("a destructor panicked: {message}"),
+            _ => return,
+        };
+        HEARD.lock().push(Panic { what, place, trying: TRYING.lock().clone() });
     }
 }
 
