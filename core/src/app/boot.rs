@@ -219,16 +219,14 @@ async fn plugins(server: &Arc<Server>, no_quarantine: bool) -> Result<(), BootEr
     let plugins = Plugins::new(parts, config.clone());
     let run = config.server.data_dir.join("run");
     plugins.begin_run();
-    if plugins.any_wanted() {
-        crash::install(&run).map_err(|e| BootError::Io("run/crashes", e))?;
-        let dir = config.server.data_dir.join("journal");
-        let journal = Journal::open(&dir, JournalLimits::default())?;
-        let _ = server.router.journal.set(journal);
-        let _ = server.router.watch.set(plugins.clone());
-        let starting = plugins.clone();
-        let started = tokio::task::spawn_blocking(move || starting.start_all()).await;
-        started.unwrap_or_else(|e| Err(e.to_string())).map_err(BootError::Plugin)?;
-    }
+    // Also without a plugin: one may be enabled while the server runs.
+    crash::install(&run).map_err(|e| BootError::Io("run/crashes", e))?;
+    let journal = Journal::open(&config.server.data_dir.join("journal"), JournalLimits::default())?;
+    let _ = server.router.journal.set(journal);
+    let _ = server.router.watch.set(plugins.clone());
+    let starting = plugins.clone();
+    let started = tokio::task::spawn_blocking(move || starting.start_all()).await;
+    started.unwrap_or_else(|e| Err(e.to_string())).map_err(BootError::Plugin)?;
     let _ = server.plugins.set(plugins);
     Ok(())
 }
