@@ -20,6 +20,8 @@ pub enum Identified {
     Bound,
     /// The bound contact or a known additional one reported again.
     Again,
+    /// The bound contact says something else about itself.
+    Changed,
     /// A further contact of a gateway.
     Contact,
     /// The uid is live elsewhere and the policy refuses the newcomer.
@@ -49,7 +51,7 @@ impl Directory {
             }
             drop(who);
             self.refresh(client, sa, &said);
-            return Identified::Again;
+            return Identified::Changed;
         }
         let known = who.contacts.iter().find(|c| c.uid == said.uid).map(|c| c.said == said.hash);
         drop(who);

@@ -17,7 +17,7 @@ use fts_plugin_api::{
 };
 use parking_lot::Mutex;
 
-use super::{Plugin, Plugins, charge::Tag, services::links::LinkSet, stats::Stats};
+use super::{Plugin, Plugins, charge::Tag, hands::Hands, services::links::LinkSet, stats::Stats};
 use crate::{http::mux::Staged, route::hooks::Wanted};
 
 /// One handler with its figures.
@@ -71,6 +71,8 @@ pub struct Generation {
     pub routes: Mutex<Option<Staged>>,
     /// The running plugin.
     pub handle: Mutex<Option<HandleBox>>,
+    /// Events its worker has taken and is not done with.
+    pub hands: Hands,
     /// Its links; made when it asks for the first.
     pub links: OnceLock<LinkSet>,
     /// Audiences, bindings and the like that it declared again; the rest of the former generation's is undone.
@@ -104,6 +106,7 @@ impl Generation {
             fixed: AtomicBool::new(false),
             routes: Mutex::new(routes),
             handle: Mutex::new(None),
+            hands: Hands::default(),
             links: OnceLock::new(),
             declared: Mutex::default(),
             cursors: Mutex::default(),

@@ -4,7 +4,7 @@
 //! At the start everything is read and checked before anything runs; then plugins start in the order of their
 //! requirements. A reload checks the new file first, so that a broken one leaves the old generation running; if its
 //! start fails, the database is put back and the old library starts again.
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fts_plugin_api::{abi::stop, message::Manifest};
 
@@ -23,6 +23,9 @@ use crate::{
     },
     observe::clock,
 };
+
+/// What came back out of the journal may take so long before listeners open.
+const SETTLE: Duration = Duration::from_secs(10);
 
 /// What can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +54,7 @@ impl Plugins {
         }
         self.note_unused_tables(&names);
         self.start_wanted();
+        replay::settle(self, SETTLE);
         let missing = self.all().into_iter().find(|p| p.table.lock().host.required && p.state() != State::Running);
         missing.map_or(Ok(()), |p| {
             Err(format!("the plugin {} is required and does not run: {}", p.name, p.standing().report))
@@ -104,16 +108,11 @@ impl Plugins {
                 // A requirement may have failed meanwhile.
                 match self.unmet(&plugin) {
                     Some(why) => plugin.set_state(State::Refused, why),
-                    None => drop(self.begin_or_clear(&plugin)),
+                    None => drop(self.begin_or_clear(&plugin, true)),
                 }
             }
         }
         self.refresh();
-    }
-
-    /// Is any plugin wanted? Then events that must not be lost need the journal.
-    pub fn any_wanted(&self) -> bool {
-        !self.wanted().is_empty()
     }
 
     /// Names of all that should run.
@@ -191,15 +190,14 @@ impl Plugins {
         fresh: bool,
     ) -> Result<(), String> {
         let Some(library) = plugin.library.lock().clone() else { return Err(format!("{}: not loaded", plugin.name)) };
+        if fresh && plugin.queue.depth().0 == 0 {
+            replay::pending(self, plugin);
+        }
         plugin.set_state(State::Starting, "");
         plugin.forgive();
-        let fresh = fresh && plugin.queue.depth().0 == 0;
         match self.launch(plugin, &library, saved) {
             Ok(()) => {
                 plugin.copied.lock().take();
-                if fresh {
-                    replay::pending(self, plugin);
-                }
                 plugin.set_state(State::Running, format!("version {}", version(&library.info)));
                 self.refresh();
                 self.greet(plugin);
@@ -214,8 +212,8 @@ impl Plugins {
     }
 
     /// The same; its routes go when it does not start.
-    pub(super) fn begin_or_clear(self: &Arc<Self>, plugin: &Arc<Plugin>) -> Result<(), String> {
-        let begun = self.begin(plugin, None, true);
+    pub(super) fn begin_or_clear(self: &Arc<Self>, plugin: &Arc<Plugin>, fresh: bool) -> Result<(), String> {
+        let begun = self.begin(plugin, None, fresh);
         if begun.is_err() {
             self.mux.remove(&Owner::Plugin(plugin.name.clone()));
         }
@@ -270,7 +268,7 @@ impl Plugins {
             return Err(why);
         }
         plugin.restarts.store(0, std::sync::atomic::Ordering::Relaxed);
-        self.begin_or_clear(&plugin)?;
+        self.begin_or_clear(&plugin, true)?;
         Ok(format!("{name} runs"))
     }
 

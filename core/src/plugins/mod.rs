@@ -19,6 +19,7 @@ pub mod find;
 pub mod fit;
 mod generation;
 pub mod guard;
+mod hands;
 mod hooks;
 mod host;
 mod lifecycle;
@@ -241,6 +242,19 @@ fn done_with(plugins: &Plugins, plugin: &Plugin, which: &'static str, id: u64) {
         && let Some(consumer) = consumer(plugins, plugin, which)
     {
         consumer.done(id);
+    }
+}
+
+/// A held event that nobody gets: its holder is done with it, and observers, who see what was let go, do not wait for
+/// it. Reads the journal.
+fn goes_nowhere(plugins: &Plugins, plugin: &Plugin, id: u64) {
+    let Some(journal) = plugins.router.journal.get().filter(|_| id != 0) else { return };
+    let consumers = journal.read(id).map(|record| record.consumers).unwrap_or_default();
+    done_with(plugins, plugin, HOLD, id);
+    let holds = |c: &&Arc<str>| c.strip_prefix(HOLD).is_some_and(|rest| rest.starts_with(':'));
+    // Another holder may still let it go.
+    if consumers.iter().filter(holds).all(|c| **c == *hold_consumer(&plugin.name)) {
+        consumers.iter().filter(|c| !holds(c)).for_each(|c| journal.consumer(c).done(id));
     }
 }
 

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     config::PluginTable,
     http::calls::CallLimits,
-    route::hooks::{ObserverOf, Seen},
+    route::hooks::ObserverOf,
     store::{database::Database, journal::Consumer},
 };
 
@@ -129,8 +129,6 @@ pub struct Plugin {
     pub audiences: Audiences,
     /// Kinds and names it bound.
     pub bindings: super::dest::Bindings,
-    /// Held events in its hands, by journal id.
-    pub holding: Mutex<HashMap<u64, Arc<Seen>>>,
     /// Limits of its HTTP calls.
     pub calls: Arc<CallLimits>,
     /// Its consumers in the journal: observers, holder.
@@ -198,7 +196,6 @@ impl Plugin {
             queue: Arc::new(Queue::new(marks)),
             audiences: Audiences::default(),
             bindings: super::dest::Bindings::default(),
-            holding: Mutex::default(),
             calls,
             consumers: Mutex::default(),
             resident: Mutex::default(),
@@ -279,11 +276,16 @@ impl Plugin {
         self.numbers.fetch_add(1, Relaxed) + 1
     }
 
-    /// A handler panicked. True = that was one too many.
-    pub fn panicked(&self, panic: &Panic) -> bool {
+    /// A handler panicked: counted and told.
+    pub fn note_panic(&self, panic: &Panic) {
         self.panics.fetch_add(1, Relaxed);
         metrics::counter!("fts_plugin_panics_total", "plugin" => self.name.to_string()).increment(1);
         tracing::error!(event = "plugin.panic", plugin = %self.name, handler = panic.handler, place = panic.place, "{}", panic.message);
+    }
+
+    /// The same, and it counts towards tripping. True = that was one too many.
+    pub fn panicked(&self, panic: &Panic) -> bool {
+        self.note_panic(panic);
         over(&mut self.recent.lock(), PANICS)
     }
 

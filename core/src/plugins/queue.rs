@@ -23,14 +23,27 @@ use crate::route::hooks::Seen;
 pub enum Item {
     /// An event.
     Event(Arc<Seen>),
-    /// A reliable or held event that only the journal has; who got it at once.
-    Spilled(u64, Vec<u64>),
+    /// A reliable or held event that only the journal has.
+    Spilled(Spilled),
     /// Something happened to a connection.
     Client(Box<ClientEvent>),
     /// Something was published: topic, bytes.
     Bus(String, Arc<[u8]>),
     /// Something happened to a link of this generation.
     Link(u32, Box<LinkEvent>),
+}
+
+/// An event that is to be read back.
+#[derive(Debug)]
+pub struct Spilled {
+    /// Its number in the journal.
+    pub id: u64,
+    /// It is held; else observed.
+    pub held: bool,
+    /// Connections that got it at once.
+    pub served: Vec<u64>,
+    /// It may have been given before.
+    pub again: bool,
 }
 
 /// Limits of a queue.
@@ -98,7 +111,8 @@ impl Queue {
         }
         let full = inner.in_memory >= self.marks.items || inner.bytes + seen.text.len() > self.marks.bytes;
         if full && seen.journal != 0 {
-            inner.items.push_back(Item::Spilled(seen.journal, seen.served.clone()));
+            let (held, served) = (!seen.held.is_empty(), seen.served.clone());
+            inner.items.push_back(Item::Spilled(Spilled { id: seen.journal, held, served, again: false }));
         } else {
             if full {
                 pushed.dropped = inner.make_room();
@@ -200,7 +214,7 @@ impl Queue {
     /// Forgets everything; how many events there were.
     pub fn clear(&self) -> usize {
         let mut inner = self.inner.lock();
-        let n = inner.items.iter().filter(|i| matches!(i, Item::Event(_) | Item::Spilled(..))).count();
+        let n = inner.items.iter().filter(|i| matches!(i, Item::Event(_) | Item::Spilled(_))).count();
         let first = inner.first + inner.items.len() as u64;
         let dropped = inner.dropped;
         let (closed, epoch, sleeping) = (inner.closed, inner.epoch, inner.sleeping);
@@ -270,7 +284,7 @@ mod tests {
         let items = queue.take(queue.open(), 100, Some(Instant::now())).unwrap();
         let name = |i: &Item| match i {
             Item::Event(seen) => String::from_utf8_lossy(&seen.text).into_owned(),
-            Item::Spilled(id, _) => format!("#{id}"),
+            Item::Spilled(spilled) => format!("#{}", spilled.id),
             _ => "?".into(),
         };
         items.iter().map(name).collect()

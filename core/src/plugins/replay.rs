@@ -1,32 +1,63 @@
 //! Events that are read back from the journal: what a slow plugin's queue had no room for, and what was not done when the
 //! process or the plugin ended.
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use fts_plugin_api::cot::{Attr, Cot};
 
-use super::{HOLD, OBSERVE, Plugin, Plugins, queue::Item};
+use super::{
+    HOLD, OBSERVE, Plugin, Plugins, State,
+    queue::{Item, Spilled},
+};
 use crate::{
     route::{FromPlugin, Owned, hooks::Seen},
     store::journal::Record,
 };
 
-/// Puts everything that is not done into the queue, oldest first. How many there were.
-pub fn pending(plugins: &Plugins, plugin: &Arc<Plugin>) -> usize {
-    let mut ids = BTreeSet::new();
-    for which in [OBSERVE, HOLD] {
-        if let Some(consumer) = super::consumer(plugins, plugin, which) {
-            ids.extend(consumer.pending());
-        }
+/// Puts everything that is not done into the queue, oldest first. Before the plugin takes anything new, or an event
+/// would come by both ways.
+pub fn pending(plugins: &Plugins, plugin: &Arc<Plugin>) {
+    let of = |plugin: &Plugin, which| super::consumer(plugins, plugin, which).map(|c| c.pending());
+    // What somebody still holds is observed when it is let go.
+    let held: BTreeSet<u64> = plugins.all().iter().filter_map(|p| of(p, HOLD)).flatten().collect();
+    let mut ids: BTreeMap<u64, bool> = of(plugin, HOLD).into_iter().flatten().map(|id| (id, true)).collect();
+    let observed = of(plugin, OBSERVE).into_iter().flatten().filter(|id| !held.contains(id));
+    ids.extend(observed.map(|id| (id, false)));
+    for (id, held) in ids {
+        plugin.queue.push(Item::Spilled(Spilled { id, held, served: Vec::new(), again: true }));
     }
-    ids.iter().for_each(|id| plugin.queue.push(Item::Spilled(*id, Vec::new())));
-    ids.len()
+}
+
+/// Waits until all that came back was dealt with, or the time is over: then the rest is dealt with while clients come.
+pub fn settle(plugins: &Plugins, limit: Duration) {
+    let until = Instant::now() + limit;
+    let busy = |p: &Plugin| {
+        p.state() == State::Running && {
+            let idle = p.generation.load().as_ref().is_none_or(|g| g.hands.is_empty());
+            !idle || p.queue.depth().0 > 0
+        }
+    };
+    while plugins.all().iter().any(|p| busy(p)) {
+        if Instant::now() >= until {
+            tracing::warn!(
+                event = "plugin.warning",
+                "events from before the start are not all dealt with after {} s: the rest follows",
+                limit.as_secs()
+            );
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// One event from the journal. None = it is not there any more (counted there).
-pub fn read_back(plugins: &Plugins, plugin: &Arc<Plugin>, id: u64, served: Vec<u64>) -> Option<Seen> {
-    let journal = plugins.router.journal.get()?;
+pub fn read_back(plugins: &Plugins, plugin: &Arc<Plugin>, spilled: Spilled) -> Option<Seen> {
+    let (journal, id) = (plugins.router.journal.get()?, spilled.id);
     match journal.read(id) {
-        Ok(record) => seen(plugins, plugin, id, record, served),
+        Ok(record) => seen(plugins, plugin, spilled, record),
         Err(error) => {
             tracing::warn!(event = "plugin.lost_event", plugin = %plugin.name, id, %error, "an event that waited for the plugin is gone");
             None
@@ -34,9 +65,16 @@ pub fn read_back(plugins: &Plugins, plugin: &Arc<Plugin>, id: u64, served: Vec<u
     }
 }
 
-fn seen(plugins: &Plugins, plugin: &Plugin, id: u64, mut record: Record, served: Vec<u64>) -> Option<Seen> {
+fn seen(plugins: &Plugins, plugin: &Plugin, spilled: Spilled, mut record: Record) -> Option<Seen> {
+    let Spilled { id, held, served, again } = spilled;
     let cot = Cot::parse(record.bytes.clone()).ok()?;
-    let held = record.consumers.iter().any(|c| **c == *super::hold_consumer(&plugin.name));
+    // Of several plugins' destinations only its own; a plugin that has not bound any again decides by itself.
+    let kinds = plugin.bindings.kinds();
+    let mut dests = record.dests;
+    if dests.iter().any(|d| kinds.contains(&d.kind)) {
+        dests.retain(|d| kinds.contains(&d.kind));
+    }
+    let dests = dests.into_iter().filter(|_| held).map(|d| (d.kind, d.name)).collect();
     // Connections of an earlier run are nobody's; their numbers are given to others in this one.
     let same_run = id >> 32 == plugins.run();
     if !same_run {
@@ -59,8 +97,8 @@ fn seen(plugins: &Plugins, plugin: &Plugin, id: u64, mut record: Record, served:
         journal: id,
         class: cot.class(),
         uid_hash: crate::route::uid_hash(cot.raw(Attr::Uid)),
-        replayed: !same_run || served.is_empty(),
-        held: if held { record.dests.into_iter().map(|d| (d.kind, d.name)).collect() } else { Vec::new() },
+        replayed: again,
+        held: dests,
         served,
         link: String::new(),
     })

@@ -36,7 +36,7 @@ impl Plugins {
             "audiences": plugin.audiences.list().into_iter().map(|(name, members, connected)| json!({"name": name, "members": members, "connected": connected})).collect::<Vec<_>>(),
             "destinations": plugin.bindings.list().into_iter().map(|(kind, names)| json!({"kind": kind, "names": names})).collect::<Vec<_>>(),
             "contacts": plugin.contacts.lock().len(),
-            "held": plugin.holding.lock().len(),
+            "held": plugin.generation.load().as_ref().map_or(0, |g| g.hands.len()),
             "undelivered": plugin.undelivered.load(Relaxed),
             "database_bytes": plugin.open_database().map(|d| d.size()),
             "resident_generations": resident.len(),

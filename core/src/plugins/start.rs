@@ -17,6 +17,7 @@ use super::{
     file::{self, Terms},
     find, guard, hooks, linked, load,
     plugin::Library,
+    queue::Item,
     worker::Worker,
 };
 use crate::{config::Profile, http::route::Owner};
@@ -25,6 +26,8 @@ use crate::{config::Profile, http::route::Owner};
 const START: Duration = Duration::from_secs(60);
 /// A stop may take so long.
 pub const STOP: Duration = Duration::from_secs(3);
+/// The worker of a plugin that is tripped may take so long: it may be what trips it.
+const FAILED: Duration = Duration::from_millis(500);
 /// What is in flight in HTTP may take so long at a reload.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -133,14 +136,7 @@ impl Plugins {
             failure::CONFIG => {
                 let place = place.map(|p| format!(" ({p})")).unwrap_or_default();
                 let key = if failed.place.is_empty() { String::new() } else { format!(" {}", failed.place) };
-                let text = failed.message.replace("invalid type: ", "").replace("string \"", "found \"");
-                let text = match text.split_once(", expected ") {
-                    Some((found, expected)) if failed.message.starts_with("invalid ") => {
-                        let found = found.trim_start_matches("invalid value: ").trim_start_matches("found ");
-                        format!("expected {expected}, found {found}")
-                    }
-                    _ => text,
-                };
+                let text = plain(&failed.message);
                 format!("{name}: [plugins.{name}]{key}: {text}{place}")
             }
             failure::PANICKED => format!("{name}: {} ({})", failed.message, failed.place),
@@ -215,6 +211,8 @@ impl Plugins {
     }
 
     fn spawn_worker(self: &Arc<Self>, generation: &Arc<Generation>) {
+        // Whoever was in a handler belongs to a generation that is over.
+        *generation.plugin.busy.lock() = None;
         let worker = Worker::new(self.clone(), generation.clone(), generation.plugin.queue.open());
         let thread = std::thread::Builder::new().name(format!("fts-{}", generation.name())).spawn(move || worker.run());
         match thread {
@@ -236,8 +234,7 @@ impl Plugins {
         plugin.queue.close();
         self.runtime.block_on(self.mux.drain(&owner, if reason == stop::FAILED { Duration::ZERO } else { DRAIN }));
         let worker = plugin.worker.lock().take();
-        let joined =
-            worker.is_none_or(|thread| join(thread, if reason == stop::FAILED { Duration::ZERO } else { STOP }));
+        let joined = worker.is_none_or(|thread| join(thread, if reason == stop::FAILED { FAILED } else { STOP }));
         if !joined {
             let doing = plugin.busy.lock().clone().map_or_else(String::new, |b| format!(" in {}", b.handler));
             tracing::error!(event = "plugin.stuck", plugin = %plugin.name, "its worker does not end{doing}: a thread cannot be killed");
@@ -258,6 +255,10 @@ impl Plugins {
             tracing::error!(event = "plugin.stop_failed", plugin = %plugin.name, place = %failed.place, "{}", failed.message);
         }
         generation.revoke();
+        let left = generation.hands.close();
+        if !left.is_empty() {
+            plugin.queue.put_back(left.into_iter().map(Item::Event).collect());
+        }
         if let Some(links) = generation.links.get() {
             links.close_all();
         }
@@ -267,6 +268,32 @@ impl Plugins {
         drop(generation.handlers.swap(None));
         saved
     }
+}
+
+/// What serde says, in the words of operators: types of Rust are nothing to them.
+fn plain(said: &str) -> String {
+    let value = said.strip_prefix("invalid value: ");
+    let wrong = said.strip_prefix("invalid type: ").or(value);
+    let Some((found, expected)) = wrong.and_then(|s| s.rsplit_once(", expected ")) else { return said.to_owned() };
+    let found = match found.split_once(' ') {
+        Some(("string" | "integer" | "boolean", value)) => value.replace('`', ""),
+        _ => match found {
+            "sequence" => "a list".into(),
+            "map" => "a table".into(),
+            other => other.trim_start_matches("floating point ").replace('`', ""),
+        },
+    };
+    let expected = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" if value.is_some() && found.starts_with('-') => "integer, not negative",
+        "u8" | "u16" | "u32" | "i8" | "i16" | "i32" if value.is_some() => "integer nearer to 0",
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" | "isize" => "integer",
+        "f32" | "f64" => "number",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        other => other,
+    };
+    format!("expected {expected}, found {found}")
 }
 
 /// Ends a handle on a thread of its own.

@@ -102,7 +102,7 @@ impl Plugins {
 
     fn again(self: &Arc<Self>, plugin: &Arc<Plugin>) {
         let _one = self.changes.lock();
-        if let Err(why) = self.begin_or_clear(plugin) {
+        if let Err(why) = self.begin_or_clear(plugin, false) {
             tracing::error!(event = "plugin.restart_failed", plugin = %plugin.name, "{why}");
         }
     }

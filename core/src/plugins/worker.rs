@@ -2,11 +2,12 @@
 //! timers run, in order.
 //!
 //! Events go over in batches of at most 256, fewer when they take long, so that timers and client events wait at most
-//! 20 ms. An event whose handler panics is given once more at once; the second time it is set aside. What must not
-//! happen: a reliable event is marked done before every handler had it.
+//! 20 ms. What is taken is in the generation's [`Hands`](super::hands::Hands) until it is done with. An event whose handler
+//! panics is given once more at once, or to the next generation; the second time it is set aside. What must not happen:
+//! a reliable event is marked done before every handler had it, or by a worker whose generation is over.
 use std::{
-    collections::HashMap,
-    sync::Arc,
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -17,7 +18,7 @@ use fts_plugin_api::{
 use serde_bytes::ByteBuf;
 
 use super::{
-    HOLD, OBSERVE, Plugins,
+    OBSERVE, Plugins,
     generation::{CallHandler, Generation, ObserveHandler},
     guard::{self, Doing},
     plugin::Busy,
@@ -97,15 +98,20 @@ impl Worker {
     }
 
     fn handle(&mut self, items: Vec<Item>) {
+        let generation = self.generation.clone();
+        let queue = &generation.plugin.queue;
+        let items: Vec<_> = items.into_iter().filter_map(|item| self.whole(item)).collect();
+        let journaled = items.iter().filter_map(|item| if let Item::Event(seen) = item { Some(seen) } else { None });
+        if !generation.hands.take(journaled) {
+            return queue.put_back(items);
+        }
         let mut events: Vec<Arc<Seen>> = Vec::new();
-        for item in items {
+        let mut items = items.into_iter();
+        while generation.alive()
+            && let Some(item) = items.next()
+        {
             match item {
                 Item::Event(seen) => events.push(seen),
-                Item::Spilled(id, served) => {
-                    if let Some(seen) = replay::read_back(&self.plugins, &self.generation.plugin, id, served) {
-                        events.push(Arc::new(seen));
-                    }
-                }
                 other => {
                     self.events(std::mem::take(&mut events));
                     self.other(other);
@@ -113,6 +119,14 @@ impl Worker {
             }
         }
         self.events(events);
+        // Its end came in between: events went back out of the hands, the rest from here.
+        queue.put_back(items.filter(|item| !matches!(item, Item::Event(_))).collect());
+    }
+
+    /// What was spilled is read back; None = it is lost.
+    fn whole(&self, item: Item) -> Option<Item> {
+        let Item::Spilled(spilled) = item else { return Some(item) };
+        replay::read_back(&self.plugins, &self.generation.plugin, spilled).map(|seen| Item::Event(Arc::new(seen)))
     }
 
     fn other(&mut self, item: Item) {
@@ -145,7 +159,7 @@ impl Worker {
                 }
             }
             // Links end with their generation.
-            Item::Link(..) | Item::Event(_) | Item::Spilled(..) => {}
+            Item::Link(..) | Item::Event(_) | Item::Spilled(_) => {}
         }
     }
 
@@ -188,6 +202,10 @@ impl Worker {
     }
 
     fn busy(&self, handler: Option<&str>) {
+        // One that outlived its generation says nothing about the plugin.
+        if !self.generation.alive() {
+            return;
+        }
         let busy = handler.map(|h| Busy { handler: h.to_owned(), since: Instant::now() });
         *self.generation.plugin.busy.lock() = busy;
     }
@@ -199,38 +217,41 @@ impl Worker {
         let generation = self.generation.clone();
         let Some(registered) = generation.handlers.load_full() else { return };
         let began = Instant::now();
-        let mut spoiled: HashMap<u64, ()> = HashMap::new();
+        let mut kept = HashSet::new();
         for handler in &registered.observers {
+            if !generation.alive() {
+                return;
+            }
             let wanted: Vec<_> = events.iter().filter(|seen| wants(&generation, handler, seen)).cloned().collect();
             if !wanted.is_empty() {
-                self.observe(handler, wanted, &mut spoiled, true);
+                self.observe(handler, wanted, &mut kept, true);
             }
         }
         let per_event = began.elapsed().div_f64(events.len() as f64);
         let fits = if per_event.is_zero() { MOST as u128 } else { BATCH.as_nanos() / per_event.as_nanos().max(1) };
         self.batch = usize::try_from(fits).unwrap_or(MOST).clamp(1, MOST);
-        let done: Vec<_> = events.iter().filter(|s| s.journal != 0 && s.held.is_empty()).map(|s| s.journal).collect();
+        if !registered.observers.iter().any(|h| h.spec.held) {
+            events.iter().filter(|s| !s.held.is_empty()).for_each(|s| self.nowhere(s));
+        }
+        // A held one is done when it is released or discarded.
+        let done = events.iter().filter(|s| s.held.is_empty() && !kept.contains(&s.journal)).map(|s| s.journal);
+        let done = generation.hands.observed(done);
         if !done.is_empty() {
-            // A held one is done when it is released or discarded; a spoiled one was set aside.
             super::consumer(&self.plugins, &generation.plugin, OBSERVE).inspect(|c| c.done_many(&done));
         }
     }
 
-    /// Gives events to one handler; those that made it panic come once more.
-    fn observe(
-        &self,
-        handler: &Arc<ObserveHandler>,
-        events: Vec<Arc<Seen>>,
-        spoiled: &mut HashMap<u64, ()>,
-        again: bool,
-    ) {
-        let plugin = &self.generation.plugin;
-        if handler.spec.held {
-            let mut holding = plugin.holding.lock();
-            events.iter().for_each(|seen| {
-                holding.insert(seen.journal, seen.clone());
-            });
+    /// Nobody will release a held event.
+    fn nowhere(&self, seen: &Seen) {
+        if self.generation.hands.held(seen.journal).is_some() {
+            self.generation.plugin.undelivered.fetch_add(1, Relaxed);
+            super::goes_nowhere(&self.plugins, &self.generation.plugin, seen.journal);
         }
+    }
+
+    /// Gives events to one handler; those that made it panic come once more.
+    fn observe(&self, handler: &Arc<ObserveHandler>, events: Vec<Arc<Seen>>, kept: &mut HashSet<u64>, again: bool) {
+        let plugin = &self.generation.plugin;
         let n = events.len();
         self.busy(Some(handler.tag.handler));
         let entered = guard::enter(handler.tag, Doing::default());
@@ -249,8 +270,8 @@ impl Worker {
         for poisoned in taken.poisoned {
             let Some(seen) = events.get(poisoned.index) else { continue };
             handler.stats.panicked();
-            let tripped = self.plugins.panicked(plugin, &poisoned.panic);
             if seen.journal == 0 {
+                self.plugins.panicked(plugin, &poisoned.panic);
                 continue;
             }
             let times = {
@@ -260,22 +281,20 @@ impl Worker {
                 *times
             };
             if times >= 2 {
+                // It counted when it panicked first: one bad message is one fault, and is gone now.
+                plugin.note_panic(&poisoned.panic);
                 poison::set_aside(&self.plugins, plugin, seen, &poisoned.panic);
                 plugin.poisoned.lock().remove(&seen.journal);
-                plugin.holding.lock().remove(&seen.journal);
-                if !seen.held.is_empty() {
-                    super::done_with(&self.plugins, plugin, HOLD, seen.journal);
-                }
-                spoiled.insert(seen.journal, ());
-            } else if tripped || !again {
+                self.nowhere(seen);
+            } else if self.plugins.panicked(plugin, &poisoned.panic) || !again {
                 // The next generation is given it.
-                plugin.queue.put_back(vec![Item::Event(seen.clone())]);
+                kept.insert(seen.journal);
             } else {
                 more.push(seen.clone());
             }
         }
         if !more.is_empty() {
-            self.observe(handler, more, spoiled, false);
+            self.observe(handler, more, kept, false);
         }
     }
 }

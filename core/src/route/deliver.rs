@@ -42,10 +42,15 @@ impl Router {
         for ready in turn {
             let source = ready.source();
             for staged in &ready.events {
-                let address = match staged.more.as_ref().and_then(|m| m.aim.as_ref()) {
+                let mut address = match staged.more.as_ref().and_then(|m| m.aim.as_ref()) {
                     Some((from, aim)) => self.aimed(aim, from, &staged.cot, &source),
                     None => self.address(&staged.cot, &source),
                 };
+                if address.broadcast && staged.more.as_ref().is_some_and(|m| !m.served.is_empty()) {
+                    // Some have it already: no plain broadcast.
+                    address.broadcast = false;
+                    address.groups = send_groups(staged, &source).into_owned();
+                }
                 if !address.broadcast {
                     self.deliver_run(&mut run, prompt);
                     self.deliver_addressed(ready, staged, &address, prompt);

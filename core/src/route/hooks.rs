@@ -171,7 +171,7 @@ pub struct Interceptor {
 }
 
 /// An event as an observer or holder gets it: compact, shared by all of them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Seen {
     /// Its text, `<marti>` included, in a buffer of its own.
     pub text: Bytes,

@@ -225,10 +225,22 @@ impl Router {
             let mut seen = seen(ready, staged);
             seen.held = dests.clone();
             seen.served = served.iter().map(|c| c.conn).collect();
+            let id = seen.journal;
             if !hold.hold(Arc::new(seen)) {
+                self.unseen(ready, staged, id);
                 Reason::PluginDown.count(1);
                 self.why.dropped(staged, &ready.source(), ready.now, Reason::PluginDown);
             }
+        }
+    }
+
+    /// Observers see what was let go: they do not wait for what nobody lets go.
+    fn unseen(&self, ready: &Ready, staged: &Staged, id: u64) {
+        let Some(journal) = self.journal.get() else { return };
+        let hooks = self.hooks.load();
+        let plugin = ready.source().plugin().map(|from| from.plugin.clone());
+        for watching in hooks.observers(&staged.cot, plugin.as_deref()) {
+            journal.consumer(&watching.observer.consumer).done(id);
         }
     }
 

@@ -71,12 +71,16 @@ impl Batch<'_> {
         if let Some(client) = self.source.client() {
             if is_sa {
                 match router.directory.identify(client, &staged.cot, keys.duplicate_uid) {
-                    Identified::Bound => done.bound = true,
+                    Identified::Bound => {
+                        done.bound = true;
+                        self.told_who(client);
+                    }
                     Identified::Rejected => {
                         done.rejected = true;
                         client.end(Leave::Rejected);
                         return false;
                     }
+                    Identified::Changed => self.told_who(client),
                     Identified::Again | Identified::Contact => {}
                 }
                 if !client.incognito.load(Relaxed) {
@@ -105,6 +109,13 @@ impl Batch<'_> {
             tracing::warn!(event = "cot.oversize", uid = %staged.cot.uid(), bytes = staged.form.len(), "event over 65536 bytes: ATAK cannot receive it");
         }
         true
+    }
+
+    /// Who is told of connections knows it before the next event of this read asks for what this client may.
+    fn told_who(&self, client: &Arc<crate::directory::Client>) {
+        if let Some(watch) = self.router.watch.get() {
+            watch.identified(client);
+        }
     }
 
     /// A copy in a buffer of its own, for shelves.

@@ -45,7 +45,11 @@ impl Router {
         {
             let buf = batch.freeze();
             let (mut staged, _) = batch.plain(&buf, draft);
-            let from = super::source::FromPlugin { send: source.send_groups().into_owned(), ..Default::default() };
+            let send = source.send_groups().into_owned();
+            // One that came back from the journal has its sender among those left out.
+            let (except_conns, except_uids) =
+                source.plugin().map_or_else(Default::default, |f| (f.except_conns.clone(), f.except_uids.clone()));
+            let from = super::source::FromPlugin { send, except_conns, except_uids, ..Default::default() };
             let served = seen.served.clone();
             staged.more = Some(Box::new(More {
                 aim: Some((Arc::new(from), aim)),
@@ -92,6 +96,10 @@ impl Router {
         let mut staged =
             if hooks { batch.staged(&buf, draft, &table, &mut also, done)? } else { batch.plain(&buf, draft).0 };
         let more = staged.more.get_or_insert_default();
+        // Whoever says where it goes does not ask its `<marti>`.
+        if !matches!(outgoing.aim, Aim::Addressed) {
+            more.holds.clear();
+        }
         if more.aim.is_none() {
             more.aim = Some((outgoing.from.clone(), outgoing.aim.clone()));
         }

@@ -237,9 +237,6 @@ impl Sessions {
         }
         tracing::info!(event = "client.identified", conn = client.conn, uid = %uid, callsign = %callsign, platform = %who.platform, "identified");
         drop(who);
-        if let Some(watch) = self.router.watch.get() {
-            watch.identified(client);
-        }
         let policy = self.router.policy();
         let config = &policy.config;
         if config.cot.replay_presence && config.cot.replay_at == crate::config::ReplayAt::Identify {

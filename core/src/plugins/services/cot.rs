@@ -98,7 +98,7 @@ pub fn release(plugins: &Arc<Plugins>, generation: &Arc<Generation>, release: &R
     let notices: Result<Vec<_>, _> =
         release.before.iter().map(|n| outgoing(plugins, generation, &n.text, &n.how, hop)).collect();
     let notices = notices?;
-    let Some(seen) = plugin.holding.lock().remove(&release.id) else {
+    let Some(seen) = generation.hands.held(release.id) else {
         return refuse(failure::NOT_FOUND, "this event is not held (any more)");
     };
     plugins.router.release(&notices, &seen, aim);
@@ -110,10 +110,10 @@ pub fn release(plugins: &Arc<Plugins>, generation: &Arc<Generation>, release: &R
 /// A held event goes nowhere.
 pub fn discard(plugins: &Arc<Plugins>, generation: &Arc<Generation>, id: u64) -> Result<(), Failure> {
     let plugin = &generation.plugin;
-    if plugin.holding.lock().remove(&id).is_some() {
+    if generation.hands.held(id).is_some() {
         plugin.undelivered.fetch_add(1, Relaxed);
         Reason::Discarded.count(1);
-        super::super::done_with(plugins, plugin, HOLD, id);
+        super::super::goes_nowhere(plugins, plugin, id);
     }
     Ok(())
 }
