@@ -126,7 +126,7 @@ fn routes(config: &Config, reg: &mut Registrar<'_>, host: &Host) {
         open(reg, &format!("{OWN}/ok"));
     }
     if !config.route.is_empty() {
-        open(reg, &config.route);
+        reg.route(GET, &config.route, Listeners::ADMIN, Auth::User, |_| Ok("mine"));
     }
     reg.route(GET, &format!("{OWN}/said"), Listeners::ADMIN, Auth::Open, |_| {
         let n = |of: &AtomicU64| of.load(Relaxed);
