@@ -153,7 +153,11 @@ fn declare(generation: &Generation, manifest: Manifest) -> Answer {
     if let Some(missing) = manifest.capabilities.iter().find(|c| !super::capable(&generation.plugin, c)) {
         return refuse(
             failure::FORBIDDEN,
-            format!("asks for the capability {missing:?} — grant it: [plugins.{name}] capabilities = [{missing:?}]"),
+            // All it asks for: the line is copied, and takes the place of the one that is there.
+            format!(
+                "asks for the capability {missing:?} — grant it: [plugins.{name}] capabilities = {:?}",
+                manifest.capabilities
+            ),
         );
     }
     let _ = generation.manifest.set(manifest);
