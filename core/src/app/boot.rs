@@ -27,7 +27,7 @@ use crate::{
     http::{
         admin::{self, Access, Control},
         body::BodyLimits,
-        local,
+        fallbacks, local,
         mux::{Mux, MuxSettings},
     },
     identity::{Authority, CertError},
@@ -141,6 +141,7 @@ async fn serve(
     let router = Arc::new(Router::new(Arc::new(Directory::default()), config.clone()));
     let sessions = Sessions::new(router.clone());
     let mux = Mux::new(MuxSettings::new(config.server.data_dir.join("run/spool")));
+    fallbacks::register(&mux, &config.server.node_id).map_err(|e| BootError::Plugin(e.to_string()))?;
     let server = Arc::new(Server {
         sources,
         loaded: Mutex::new(loaded),

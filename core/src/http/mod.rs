@@ -12,6 +12,7 @@ mod bed;
 pub mod body;
 pub mod call;
 pub mod calls;
+pub mod fallbacks;
 pub mod listener;
 pub mod local;
 pub mod mux;
