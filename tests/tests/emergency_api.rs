@@ -6,7 +6,7 @@
 mod emergencies;
 
 use emergencies::*;
-use fts_tests::{Client, Server, binary, bundled};
+use fts_tests::{Server, binary, bundled};
 use serde_json::{Value, json};
 
 fn texts(list: &Value) -> Vec<String> {
@@ -37,7 +37,7 @@ fn the_list_has_the_shape_of_fts() {
 #[test]
 fn what_is_posted_is_what_clients_see() {
     let server = start("repeat = 0");
-    let mut bob = Client::join(&server, "B", "BRAVO");
+    let mut bob = join(&server, "cot_tcp", "B", "BRAVO");
     let post = |body: Value| server.admin("POST", "/ManageEmergency/postEmergency", &body.to_string());
     for (name, kind) in [
         ("911 Alert", "b-a-o-tbl"),
@@ -76,7 +76,7 @@ fn what_is_posted_is_what_clients_see() {
 #[test]
 fn a_delete_of_nobody_is_404_and_forced_it_tells_clients_all_the_same() {
     let server = start("repeat = 0");
-    let mut bob = Client::join(&server, "B", "BRAVO");
+    let mut bob = join(&server, "cot_tcp", "B", "BRAVO");
     let delete = |query: &str, body: &str| {
         server.admin("DELETE", &format!("/ManageEmergency/deleteEmergency{query}"), body).status
     };
@@ -115,17 +115,17 @@ fn the_history_comes_by_pages_and_says_who_ended_what() {
 
 #[test]
 fn the_repeater_refuses_periods_that_are_none() {
-    let server = start(r#"repeat = "3s""#);
+    let server = start(r#"repeat = "200ms""#);
     let set = |body: &str| server.admin("POST", "/Marti/api/repeater/period", body);
     for wrong in ["", "x", "-1", "50", "86400001", "1.5"] {
         assert_eq!(set(wrong).status, 400, "{wrong:?}");
     }
-    let mut bob = Client::join(&server, "B", "BRAVO");
+    let mut bob = join(&server, "cot_tcp", "B", "BRAVO");
     let uid = post(&server, "Web", "Ring The Bell");
     next_alert(&mut bob);
     assert_eq!(set("0").status, 200, "no more repeats");
     assert_eq!(ok(&server, "GET", "/Marti/api/repeater/period", &Value::Null)["data"], 0);
-    assert_eq!(set("200").status, 200);
+    assert_eq!(set("300").status, 200);
     (0..2).for_each(|_| assert_eq!(next_alert(&mut bob).uid(), uid));
     let removed = server.admin("DELETE", &format!("/Marti/api/repeater/remove/{uid}"), "");
     assert_eq!(removed.json()["data"], true);
@@ -136,7 +136,7 @@ fn the_repeater_refuses_periods_that_are_none() {
 fn it_is_counted_and_logged() {
     let server = start("repeat = \"200ms\"");
     let mut alice = alice(&server, "red");
-    let mut bob = Client::join_to(&server, "red", "B", "BRAVO");
+    let mut bob = join(&server, "red", "B", "BRAVO");
     alice.send(&start_911());
     next_alert(&mut bob);
     let metric = |name: &str| server.metric(&format!("fts_emergency_{name}"), &[]);
@@ -202,7 +202,7 @@ fn a_wrong_table_is_refused_with_file_and_line() {
         assert!(report.contains(&format!("test.toml:{line}")), "{report}");
         // The server runs without it: alerts are relayed like anything else.
         let mut alice = alice(&server, "red");
-        let mut bob = Client::join_to(&server, "red", "B", "BRAVO");
+        let mut bob = join(&server, "red", "B", "BRAVO");
         alice.send(&start_911());
         assert_eq!(next_alert(&mut bob).uid(), UID);
     }

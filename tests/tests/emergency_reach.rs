@@ -11,7 +11,7 @@ const FAST: &str = r#"repeat = "200ms""#;
 
 fn pair(server: &Server) -> (Client, Client) {
     let mut alice = alice(server, "red");
-    let bob = Client::join_to(server, "red", "B", "BRAVO");
+    let bob = join(server, "red", "B", "BRAVO");
     alice.expect("B");
     (alice, bob)
 }
@@ -23,19 +23,19 @@ fn active(server: &Server) -> Vec<String> {
 #[test]
 fn repeats_stay_in_the_groups_and_never_echo() {
     let server = start(FAST);
-    let mut carol = Client::join_to(&server, "blue", "C", "CHARLIE");
-    let mut anon = Client::join(&server, "N", "NOBODY");
+    let mut carol = join(&server, "blue", "C", "CHARLIE");
+    let mut anon = join(&server, "cot_tcp", "N", "NOBODY");
     let (mut alice, mut bob) = pair(&server);
     alice.send(&start_911());
     (0..4).for_each(|_| assert_eq!(next_alert(&mut bob).uid(), UID));
     fence(&mut bob, &mut [&mut alice]);
     for (listener, client) in [("blue", &mut carol), ("cot_tcp", &mut anon)] {
-        let mut other = Client::join_to(&server, listener, &format!("of-{listener}"), "X");
+        let mut other = join(&server, listener, &format!("of-{listener}"), "X");
         client.expect(&format!("of-{listener}"));
         fence(&mut other, &mut [client]);
     }
     // A newcomer of another group is not shown it.
-    let mut late = Client::join_to(&server, "blue", "C2", "CHARLIE-2");
+    let mut late = join(&server, "blue", "C2", "CHARLIE-2");
     quiet(&mut carol, &mut [&mut late]);
     // Its sender, back on another connection, is not shown its own either.
     drop(alice);
@@ -43,7 +43,7 @@ fn repeats_stay_in_the_groups_and_never_echo() {
     (0..3).for_each(|_| drop(next_alert(&mut bob)));
     quiet(&mut bob, &mut [&mut alice]);
     // Somebody who connected in both groups cancels; red hears it.
-    let mut both = Client::join_to(&server, "both", "X2", "BOTH");
+    let mut both = join(&server, "both", "X2", "BOTH");
     both.send(&cancel(UID));
     cancel_of(&mut bob, UID);
     cancel_of(&mut alice, UID);
@@ -53,8 +53,8 @@ fn repeats_stay_in_the_groups_and_never_echo() {
 fn a_cancel_reaches_every_group_of_the_alert() {
     let server = start("repeat = 0");
     let mut alice = alice(&server, "both");
-    let mut bob = Client::join_to(&server, "red", "B", "BRAVO");
-    let mut carol = Client::join_to(&server, "blue", "C", "CHARLIE");
+    let mut bob = join(&server, "red", "B", "BRAVO");
+    let mut carol = join(&server, "blue", "C", "CHARLIE");
     alice.send(&start_911());
     next_alert(&mut bob);
     next_alert(&mut carol);
@@ -73,15 +73,15 @@ fn named_receivers_stay_the_only_ones() {
     let (mut alice, mut bob) = pair(&server);
     bob.send(&sa_at("B", "BRAVO", "46.5"));
     bob.sync();
-    let mut carol = Client::join_to(&server, "red", "C", "CHARLIE");
+    let mut carol = join(&server, "red", "C", "CHARLIE");
     let to_bob = r#"<marti><dest callsign="BRAVO"/></marti>"#;
     alice.send(&alert_of(UID, A, "b-a-o-tbl", "911 Alert", to_bob));
     for _ in 0..3 {
         let got = next_alert(&mut bob);
         assert!(got.detail("marti").is_none() && got.detail("remarks").is_some(), "{got:?}");
     }
-    let mut late = Client::join_to(&server, "red", "L", "LATE");
-    let mut again = Client::join_to(&server, "red", "B2", "BRAVO");
+    let mut late = join(&server, "red", "L", "LATE");
+    let mut again = join(&server, "red", "B2", "BRAVO");
     next_alert(&mut again);
     next_alert(&mut again);
     quiet(&mut bob, &mut [&mut carol, &mut alice, &mut late]);
@@ -96,7 +96,7 @@ fn named_receivers_stay_the_only_ones() {
 fn protobuf_clients_get_all_of_it() {
     let server = start(FAST);
     let mut alice = alice(&server, "red");
-    let mut bob = Client::join_to(&server, "red", "B", "BRAVO").negotiate();
+    let mut bob = join(&server, "red", "B", "BRAVO").negotiate();
     alice.send(&start_911());
     for _ in 0..3 {
         let got = next_alert(&mut bob);
@@ -109,7 +109,7 @@ fn protobuf_clients_get_all_of_it() {
     // And their own alerts count like others.
     bob.send(&start_of("B-9-1-1"));
     assert_eq!(alert_about(&mut alice, "B-9-1-1").0.detail("remarks").unwrap().text(), "CALL 911 NOW");
-    let mut dave = Client::join_to(&server, "red", "D", "DELTA").negotiate();
+    let mut dave = join(&server, "red", "D", "DELTA").negotiate();
     next_alert(&mut dave);
     alice.send(&cancel(UID));
     assert!(cancel_of(&mut bob, UID).cot().detail.as_ref().unwrap().xml_detail.contains("cancel=\"true\""));
@@ -119,8 +119,8 @@ fn protobuf_clients_get_all_of_it() {
 fn any_means_members_of_its_groups() {
     let server = start("repeat = 0");
     let (mut alice, mut bob) = pair(&server);
-    let mut carol = Client::join_to(&server, "blue", "C", "CHARLIE");
-    let mut dave = Client::join_to(&server, "blue", "D", "DELTA");
+    let mut carol = join(&server, "blue", "C", "CHARLIE");
+    let mut dave = join(&server, "blue", "D", "DELTA");
     alice.send(&start_911());
     next_alert(&mut bob);
     carol.send(&cancel(UID));

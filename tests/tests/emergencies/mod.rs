@@ -35,9 +35,23 @@ pub fn running(server: Server) -> Server {
     server
 }
 
+/// Somebody who is there, and whom the plugin has served as a newcomer: what it gets from here on is no greeting.
+pub fn join(server: &Server, listener: &str, uid: &str, callsign: &str) -> Client {
+    let told = || {
+        let plugin = server.admin("GET", "/admin/plugins/emergency", "").json();
+        let handlers = plugin["handlers"].as_array().cloned().unwrap_or_default();
+        handlers.iter().find(|h| h["name"] == "clients").and_then(|h| h["calls"].as_u64())
+    };
+    let before = told();
+    let client = Client::join_to(server, listener, uid, callsign);
+    // Connected, ready and identified; nothing where it does not run.
+    server.eventually("the plugin knows it", || told() >= before.map(|n| n + 3));
+    client
+}
+
 /// A, as ATAK calls itself in the book.
 pub fn alice(server: &Server, listener: &str) -> Client {
-    Client::join_to(server, listener, A, "LIMA1")
+    join(server, listener, A, "LIMA1")
 }
 
 /// A start of the book by this device; `more` stands behind the rest of the detail.
@@ -109,10 +123,14 @@ pub fn quiet(sender: &mut Client, silent: &mut [&mut Client]) {
     }
 }
 
+/// Throws away what came so far.
+pub fn forget(client: &mut Client) {
+    while client.next_within(std::time::Duration::ZERO).is_ok() {}
+}
+
 /// The server goes on repeating `other`, and of `uid` nothing comes to this client any more. `other` must have repeated
 /// three times meanwhile, so that `uid` would have, too.
 pub fn stopped(client: &mut Client, uid: &str, other: &str) {
-    // One may have been on its way when it was cancelled; the cancel was seen before, so none is allowed.
     for _ in 0..3 {
         let (_, before) = alert_about(client, other);
         assert!(before.iter().all(|e| e.uid() != uid), "{uid} goes on: {before:?}");
