@@ -1,5 +1,5 @@
 //! Sizes, durations and shares as people write them.
-use std::time::Duration;
+pub use fts_plugin_api::sdk::config::duration;
 
 /// `512`, `"256KiB"`, `"400MB"` in bytes.
 pub fn size(text: &str) -> Option<u64> {
@@ -15,21 +15,6 @@ pub fn size(text: &str) -> Option<u64> {
         _ => return None,
     };
     Some((number * factor) as u64)
-}
-
-/// `"2ms"`, `"20s"`, `"30d"`; a bare 0 is zero.
-pub fn duration(text: &str) -> Option<Duration> {
-    let (number, unit) = split(text)?;
-    let seconds = match unit {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3_600.0,
-        "d" => 86_400.0,
-        "" if number == 0.0 => 0.0,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(number * seconds).ok()
 }
 
 /// A size, or a share of this machine's memory: `"25%"`.
@@ -57,6 +42,8 @@ fn split(text: &str) -> Option<(f64, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
