@@ -17,7 +17,11 @@ pub struct Stats {
 
 impl Default for Stats {
     fn default() -> Self {
-        Self { calls: AtomicU64::new(0), buckets: std::array::from_fn(|_| AtomicU64::new(0)), panics: AtomicU64::new(0) }
+        Self {
+            calls: AtomicU64::new(0),
+            buckets: std::array::from_fn(|_| AtomicU64::new(0)),
+            panics: AtomicU64::new(0),
+        }
     }
 }
 
