@@ -266,6 +266,8 @@ fn test_names_handler_place_and_input_of_each_fault() {
         ("panic-clients", "clients panicked: in clients", "lib.rs:"),
         ("panic-stop", "stop panicked", "lib.rs:"),
         ("panic-save", "save panicked", "lib.rs:"),
+        ("panic-drop", "a destructor panicked: in drop", ""),
+        ("leak", "called hostile-leak", ""),
         ("panic-start", "start panicked: in start (tests/plugins/hostile/src/lib.rs:", ""),
         ("abort-tap", "ended the process in: intercept b-x-h with b-x-h as sent (signal 6)", ""),
         ("segv-observe", "ended the process in: observe b-x-h with b-x-h as sent (signal 11)", ""),

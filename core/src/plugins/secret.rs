@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(shown("plugins.x.v1.\"a.token\"", &value("\"p\""), none), "\"***\"");
         assert_eq!(
             shown("plugins.x.rooms", &value("[{ n = 1, secret = \"s\" }]"), none),
-            "[{ n = 1, secret =\"***\" }]"
+            "[{ n = 1, secret = \"***\" }]"
         );
         assert_eq!(shown("plugins.x.port", &value("7"), |_| vec!["port".into()]), "\"***\"");
         assert_eq!(shown("plugins.x.port", &value("7"), none), "7");

@@ -153,7 +153,7 @@ mod tests {
             "generation   3, 2 old generations resident (1.3 MB)",
             "warning      contains SQLite",
             "  timer    7      0.1     0.2     0",
-            "  v1.port = 2      # runtime override",
+            "  v1.port = 2     # runtime override",
             "  v1.key = \"***\"",
         ] {
             assert!(page.lines().any(|l| l == line), "{line}\nis not in\n{page}");

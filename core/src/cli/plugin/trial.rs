@@ -186,9 +186,13 @@ pub fn inside(setup: &Setup<'_>, rounds: u32, words: &mut Words) -> Result<Value
         fault(format!("it does not run any more: {}", plugin.standing().report));
     }
     words.doing("stop");
-    let threads = host.close();
-    for thread in &threads {
-        fault(format!("a thread is left after the stop: {thread}"));
+    let mut threads = host.close();
+    threads.sort();
+    let mut names = threads.clone();
+    names.dedup();
+    for name in names {
+        let times = threads.iter().filter(|t| **t == name).count();
+        fault(format!("threads are left after the stop: {times} called {name}"));
     }
     found.extend(faults::all());
     Ok(json!({
