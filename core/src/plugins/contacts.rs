@@ -11,9 +11,10 @@ use fts_plugin_api::{
 use super::{Generation, Plugin, Plugins};
 use crate::{
     config::DuplicateUid,
-    directory::{Arrival, Client, Groups, Leave},
+    directory::{Arrival, Client, Directory, Groups, Leave},
     observe::clock,
     route::{FromPlugin, Owned, hooks::Seen},
+    wire::Event,
 };
 
 /// Remote contacts of one plugin.
@@ -56,7 +57,7 @@ pub fn set(plugins: &Arc<Plugins>, plugin: &Arc<Plugin>, contact: Contact) {
         let mut items = Vec::new();
         loop {
             if of.out.take(&mut items, 64, usize::MAX) {
-                items.drain(..).for_each(|item| hand_over(&to, &link, item.event.xml()));
+                items.drain(..).for_each(|item| hand_over(&router.directory, &to, &link, &item.event));
                 continue;
             }
             tokio::select! {
@@ -71,13 +72,19 @@ pub fn set(plugins: &Arc<Plugins>, plugin: &Arc<Plugin>, contact: Contact) {
     all.insert(contact.uid.clone(), (contact, client));
 }
 
-fn hand_over(plugin: &Plugin, link: &str, text: &[u8]) {
-    let Ok(cot) = Cot::parse(text.to_vec()) else { return };
+fn hand_over(directory: &Directory, plugin: &Plugin, link: &str, event: &Event) {
+    let Ok(cot) = Cot::parse(event.xml().to_vec()) else { return };
+    let (conn, hop) = (event.head.conn, event.head.hop);
+    // What no plugin sent and is not sent back to somebody came from him.
+    let sender = (hop == 0 && conn != 0).then(|| directory.roster().clients().find(|c| c.conn == conn).cloned());
     let seen = Seen {
         text: cot.text().clone(),
-        source: Owned::Plugin(Arc::new(FromPlugin { archive: true, ..FromPlugin::default() })),
+        source: match sender.flatten() {
+            Some(client) => Owned::Client(client),
+            None => Owned::Plugin(Arc::new(FromPlugin { hop, archive: true, ..FromPlugin::default() })),
+        },
         origin: None,
-        received: clock::now_ms(),
+        received: event.head.received,
         journal: 0,
         class: cot.class(),
         uid_hash: crate::route::uid_hash(cot.raw(Attr::Uid)),

@@ -93,9 +93,9 @@ impl Plugins {
             None => format!("start it with `fts plugin enable {}`", plugin.name),
         };
         plugin.set_state(State::Tripped, format!("{why}; {then}"));
-        self.halt(plugin, stop::FAILED);
         plugin.set_status(Status { level: Level::Error, text: why.to_owned() });
         self.seats.set(&plugin.name, std::iter::empty());
+        self.halt(plugin, stop::FAILED);
         self.refresh();
         pause
     }

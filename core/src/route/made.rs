@@ -30,8 +30,15 @@ impl Made {
     }
 
     fn event(self, id: u64) -> Arc<Event> {
-        let head =
-            Head { id, conn: 0, received: clock::now_ms(), class: Class::Reliable, replaceable: false, uid_hash: 0 };
+        let head = Head {
+            id,
+            conn: 0,
+            received: clock::now_ms(),
+            class: Class::Reliable,
+            replaceable: false,
+            hop: 0,
+            uid_hash: 0,
+        };
         Arc::new(Event::whole(head, self.text))
     }
 }
@@ -102,6 +109,7 @@ impl Router {
             received: now,
             class: Class::Reliable,
             replaceable: false,
+            hop: 0,
             uid_hash: 0,
         };
         let event = Arc::new(Event::whole(head, text.to_vec()));

@@ -54,6 +54,7 @@ impl Batch<'_> {
             received: self.now,
             class: cot.class(),
             replaceable: replaceable(cot.kind(), draft.form != draft.text),
+            hop: self.source.plugin().map_or(0, |from| from.hop),
             uid_hash: HASHER.hash_one(cot.raw(Attr::Uid)),
         };
         let form = buf.slice(draft.form);

@@ -27,6 +27,8 @@ pub struct Head {
     pub class: Class,
     /// A newer event of the same uid may take this one's place over the mark although it is reliable (decision 102).
     pub replaceable: bool,
+    /// How many plugins made one event from another to get here; 0 = no plugin sent it.
+    pub hop: u8,
     /// Hash of the uid: the key of that replacement.
     pub uid_hash: u64,
 }
