@@ -79,6 +79,7 @@ pub fn hear(
             let caller = Caller::of_source(source);
             let allowed = |alert: &Alert| may_cancel(config.cancel_policy, alert, &caller);
             let cancelled = table.cancel(&event.uid(), now, &caller.name, allowed);
+            table.note_cancel_heard(&event.uid(), now);
             let guess = infer && cancelled == Cancelled::Unknown;
             let only = guess.then(|| table.cancel_only(&caller.sender, now, &caller.name, allowed)).flatten();
             Heard::Cancel(cancelled, only)
@@ -175,7 +176,12 @@ pub fn narrow(desk: &Desk, event: &Event<'_>, cx: &Cx<'_>) -> Verdict {
 /// The database; what is not stored stays pending, and the timer tries again.
 pub fn observe(desk: &Desk, event: &Event<'_>, route: &Route<'_>) -> Result<()> {
     desk.flush()?;
-    if alert::read(event) == Said::Nothing || is_known(desk, &event.uid(), route.received)? {
+    let known = match alert::read(event) {
+        Said::Nothing => true,
+        Said::Start(_) => is_start_known(desk, &event.uid(), route.received)?,
+        Said::Cancel => is_cancel_known(desk, event, route.received)?,
+    };
+    if known {
         return Ok(());
     }
     let heard = hear(&desk.table, &desk.config, event, None, &route.source, route.received, false);
@@ -189,12 +195,31 @@ pub fn observe(desk: &Desk, event: &Event<'_>, route: &Route<'_>) -> Result<()> 
     desk.flush()
 }
 
-/// Did an alert with this uid change at that time or later? Then the event was heard before.
-fn is_known(desk: &Desk, uid: &str, received: i64) -> Result<bool> {
+/// Did an alert with this uid change at that time or later? Then the start was heard before.
+fn is_start_known(desk: &Desk, uid: &str, received: i64) -> Result<bool> {
     if desk.table.get(uid).is_some_and(|alert| alert.changed() >= received) {
         return Ok(true);
     }
     Ok(store::changed(&desk.host, uid)? >= received)
+}
+
+/// Was a cancel of this uid heard at that time or later? A start and its cancel may have come in one breath, the server
+/// may have died when only the start was stored, and a start is noted a moment after its receipt: where clocks cannot
+/// tell which was first, the sender's own times do.
+fn is_cancel_known(desk: &Desk, event: &Event<'_>, received: i64) -> Result<bool> {
+    let uid = event.uid();
+    if desk.table.cancel_heard(&uid) >= received {
+        return Ok(true);
+    }
+    let Some(alert) = desk.table.get(&uid) else { return Ok(true) };
+    if alert.last < received {
+        return Ok(false);
+    }
+    if store::cancelled(&desk.host, &uid)? >= received {
+        return Ok(true);
+    }
+    let started = wire::parsed(&alert.text).and_then(|cot| cot.time(Attr::Time));
+    Ok(event.time(Attr::Time).zip(started).is_some_and(|(cancelled, started)| cancelled < started))
 }
 
 #[cfg(test)]

@@ -101,6 +101,32 @@ fn what_is_given_again_raises_nothing_that_is_over() {
 }
 
 #[test]
+fn a_cancel_in_the_same_breath_as_its_start_is_not_lost() {
+    // The mock's clock stands: everything is received in the same millisecond.
+    let (host, a) = host::<StoresOnly>();
+    host.deliver(START_A, a);
+    host.start_again().unwrap();
+    host.deliver(CANCEL_A, a);
+    assert_eq!(active(&host), 0, "the server died between the two");
+    // A cancel that was there before the start, and comes again: the sender's own clock says so.
+    let (host, a) = self::host::<StoresOnly>();
+    host.deliver(START_A, a);
+    host.deliver(CANCEL_A.replace("10:05", "09:55"), a);
+    assert_eq!(active(&host), 1);
+}
+
+#[test]
+fn what_the_intercept_heard_the_observer_does_not_hear_again() {
+    let (host, a) = host::<Whole>();
+    host.deliver(CANCEL_A, a);
+    host.deliver(START_A, a);
+    assert_eq!(active(&host), 1, "a cancel of nobody, then a start");
+    host.deliver(CANCEL_A, a);
+    host.deliver(START_A, a);
+    assert_eq!(active(&host), 1);
+}
+
+#[test]
 fn a_database_that_fails_delays_storing_and_says_so() {
     let host = MockHost::builder().start::<Emergency>().unwrap();
     let (a, b) = (host.connect(Client::new("ANDROID-11aa", "LIMA1")), host.connect(Client::new("B", "BRAVO")));

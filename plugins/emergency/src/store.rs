@@ -113,6 +113,15 @@ pub fn changed(host: &Host, uid: &str) -> Result<i64> {
     host.sql().query(sql, params![uid])?.first().map_or(Ok(0), |row| row.get("changed"))
 }
 
+/// When an alert with this uid was last cancelled, ms UTC; 0 = never.
+///
+/// # Errors
+/// What SQLite says.
+pub fn cancelled(host: &Host, uid: &str) -> Result<i64> {
+    let sql = "SELECT coalesce(max(cancelled_ms), 0) AS cancelled FROM emergency WHERE uid = ?1";
+    host.sql().query(sql, params![uid])?.first().map_or(Ok(0), |row| row.get("cancelled"))
+}
+
 /// Alerts, newest first, and how many there are in all.
 ///
 /// # Errors

@@ -13,6 +13,11 @@ use crate::{
     policy::{self, Sender},
 };
 
+/// So many cancels are remembered until the observer has seen them,
+const MOST_CANCELS: usize = 10_000;
+/// and for so long when there are more, ms.
+const CANCEL_KEPT: i64 = 60_000;
+
 /// See the file's head.
 #[derive(Debug)]
 pub struct Table {
@@ -31,6 +36,8 @@ struct Entry {
 struct Inner {
     active: HashMap<String, Entry>,
     pending: BTreeMap<i64, Arc<Alert>>,
+    /// When a cancel of a uid was last heard, of known ones and others.
+    cancels: HashMap<String, i64>,
     last_id: i64,
 }
 
@@ -66,7 +73,7 @@ impl Table {
         let last_id = active.iter().map(|a| a.id).fold(last_id, i64::max);
         let entry = |alert: Alert| (alert.uid.clone(), Entry { alert: Arc::new(alert), sent: 0 });
         let active = active.into_iter().map(entry).collect();
-        Self { inner: Mutex::new(Inner { active, pending: BTreeMap::new(), last_id }), most }
+        Self { inner: Mutex::new(Inner { active, last_id, ..Inner::default() }), most }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -174,6 +181,22 @@ impl Table {
     /// The active one with this uid.
     pub fn get(&self, uid: &str) -> Option<Arc<Alert>> {
         self.lock().active.get(uid).map(|e| e.alert.clone())
+    }
+
+    /// A cancel of this uid was heard.
+    pub fn note_cancel_heard(&self, uid: &str, now: i64) {
+        let mut inner = self.lock();
+        if inner.cancels.len() >= MOST_CANCELS {
+            inner.cancels.retain(|_, heard| now.saturating_sub(*heard) < CANCEL_KEPT);
+        }
+        if inner.cancels.len() < MOST_CANCELS {
+            inner.cancels.insert(uid.to_owned(), now);
+        }
+    }
+
+    /// When a cancel of this uid was last heard, ms UTC; 0 = not in this run, or long ago.
+    pub fn cancel_heard(&self, uid: &str) -> i64 {
+        self.lock().cancels.get(uid).copied().unwrap_or(0)
     }
 
     /// Is this very alert active, refreshed or not?
