@@ -16,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     banner,
     canary::Canary,
-    crash, node, notify, report,
+    node, notify, plugins, report,
     server::{Listening, Server},
     shutdown,
 };
@@ -33,13 +33,10 @@ use crate::{
     identity::{Authority, CertError},
     net::{self, Acceptor, Gate, Handshakes, OnStream},
     observe::{clock, log, metrics},
-    plugins::{
-        Parts, Plugins, overrides,
-        services::links::{self, Links},
-    },
+    plugins::overrides,
     route::Router,
     session::{Sessions, datagram::Datagrams, mesh, sweep},
-    store::journal::{Journal, JournalError, Limits as JournalLimits},
+    store::journal::JournalError,
 };
 
 /// Flags of `fts run`.
@@ -58,7 +55,7 @@ pub struct RunArgs {
 
 /// Why the server did not start; each kind has its exit code.
 #[derive(Debug, thiserror::Error)]
-enum BootError {
+pub(super) enum BootError {
     #[error("{0}")]
     Config(#[from] ConfigError),
     #[error("{0}")]
@@ -163,7 +160,7 @@ async fn serve(
         ready: false.into(),
         tasks: TaskTracker::new(),
     });
-    plugins(&server, no_quarantine).await?;
+    plugins::start(&server, no_quarantine).await?;
     // A signal that comes as soon as it is ready must not end the process the hard way.
     let signals = Signals::listen().map_err(|e| BootError::Io("signals", e))?;
     server.tasks.spawn(server.router.clone().turns(server.stop_all.clone()));
@@ -194,42 +191,6 @@ async fn serve(
     signals.wait(&server).await;
     notify::stopping();
     Ok(shutdown::run(&server).await)
-}
-
-/// Starts the plugins: everything they may call is there, and nobody is accepted yet.
-async fn plugins(server: &Arc<Server>, no_quarantine: bool) -> Result<(), BootError> {
-    let config = server.config();
-    let (of, about) = (Arc::downgrade(server), Arc::downgrade(server));
-    let own: links::OwnLookup = Arc::new({
-        let of = of.clone();
-        move || {
-            let server = of.upgrade()?;
-            let authority = server.authority.load_full()?;
-            Some(links::Own::of(&authority, &server.config()))
-        }
-    });
-    let parts = Parts {
-        router: server.router.clone(),
-        mux: server.mux.clone(),
-        links: Links::new(tokio::runtime::Handle::current(), own),
-        runtime: tokio::runtime::Handle::current(),
-        place_of: Box::new(move |key| of.upgrade()?.loaded.lock().place_of(key)),
-        about: Box::new(move || about.upgrade().map(|s| report::about(&s)).unwrap_or_default()),
-        quarantine: config.plugins.quarantine && !no_quarantine,
-    };
-    let plugins = Plugins::new(parts, config.clone());
-    let run = config.server.data_dir.join("run");
-    plugins.begin_run();
-    // Also without a plugin: one may be enabled while the server runs.
-    crash::install(&run).map_err(|e| BootError::Io("run/crashes", e))?;
-    let journal = Journal::open(&config.server.data_dir.join("journal"), JournalLimits::default())?;
-    let _ = server.router.journal.set(journal);
-    let _ = server.router.watch.set(plugins.clone());
-    let starting = plugins.clone();
-    let started = tokio::task::spawn_blocking(move || starting.start_all()).await;
-    started.unwrap_or_else(|e| Err(e.to_string())).map_err(BootError::Plugin)?;
-    let _ = server.plugins.set(plugins);
-    Ok(())
 }
 
 type Tls = Option<Arc<rustls::ServerConfig>>;

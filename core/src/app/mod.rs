@@ -1,8 +1,8 @@
 //! Boot order, phases, signals, shutdown: the table of contents of the program.
 //!
 //! Start: configuration -> data directory and its lock -> logs -> node id -> certificates -> all ports bound -> router
-//! -> admin listener and control socket -> accept. A port in use ends the start before anything is served.
-//! Stop: readiness off -> accept nothing -> readers stop after what they have read -> queues are written out -> close.
+//! -> journal -> plugins -> admin listener and control socket -> accept. A port in use ends the start before anything is served.
+//! Stop: readiness off -> accept nothing -> readers stop after what they have read -> queues are written out -> plugins stop -> close.
 //! No contact says goodbye at shutdown: clients reconnect at once, and a notice would only blank their maps.
 mod banner;
 mod boot;
@@ -11,6 +11,7 @@ mod control;
 pub mod crash;
 pub mod node;
 mod notify;
+mod plugins;
 mod report;
 mod server;
 mod shutdown;
