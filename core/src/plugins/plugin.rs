@@ -177,6 +177,8 @@ pub struct Plugin {
     numbers: AtomicU32,
 }
 
+/// Cursors into its database besides those of requests.
+const CURSORS: usize = 16;
 /// This many panics within a minute trip it.
 const PANICS: usize = 3;
 /// This many intercepts of over 5 ms within a minute trip it; so many are a warning.
@@ -315,7 +317,9 @@ impl Plugin {
         if let Some(open) = database.as_ref().filter(|d| !d.is_closed()) {
             return Ok(open.clone());
         }
-        let options = crate::store::database::Options { confined: true, ..Default::default() };
+        // Every request under way may have one, and the worker.
+        let cursors = self.table.lock().host.http_concurrency + CURSORS;
+        let options = crate::store::database::Options { confined: true, cursors, ..Default::default() };
         let open = Database::open(&dir.join("data.db"), options)?;
         *database = Some(open.clone());
         Ok(open)

@@ -21,7 +21,7 @@ thread_local! {
     static OPEN: RefCell<Option<(Arc<str>, Transaction)>> = const { RefCell::new(None) };
 }
 
-/// Rows a cursor hands over at once.
+/// Rows a cursor hands over at once, at most.
 const PAGE: usize = 500;
 
 fn failed(error: &StoreError) -> Failure {
@@ -171,7 +171,8 @@ fn next(generation: &Generation, id: u64) -> Result<CursorPage, Failure> {
     // Taken out meanwhile: one slow page must not hold up other cursors.
     let Some(mut cursor) = generation.cursors.lock().remove(&id) else { return invalid("this cursor is closed") };
     let found = cursor.next(PAGE).map_err(|e| failed(&e))?;
-    let (columns, end) = (cursor.columns().to_vec(), found.len() < PAGE);
+    // A page may be short because its rows are long.
+    let (columns, end) = (cursor.columns().to_vec(), found.is_empty());
     if !end {
         generation.cursors.lock().insert(id, cursor);
     }
