@@ -108,16 +108,18 @@ fn what_is_not_there_is_404_and_what_does_not_work_is_400_with_one_line() {
 fn enable_disable_and_reload_under_two_clients_that_chat() {
     let server = server().start();
     let [mut alice, mut bob] = join_all(&server, [("A", "ALICE"), ("B", "BOB")]);
-    let list = "/ManageEmergency/getEmergency";
+    let (own, shared) = ("/Marti/api/repeater/period", "/ManageEmergency/getEmergency");
+    let status = |path: &str| server.admin("GET", path, "").status;
     assert!(is_answered(&mut alice, &mut [&mut bob], "1"));
-    assert_eq!(server.admin("GET", list, "").status, 200);
+    assert_eq!((status(own), status(shared)), (200, 200));
     fence(&mut bob, &mut [&mut alice]);
 
     for name in ["ping", "emergency"] {
         let done = change(&server, name, "disable");
         assert_eq!((done.status, &done.json()["plugin"]["state"]), (200, &json!("stopped")), "{}", done.body);
     }
-    assert_eq!(server.admin("GET", list, "").status, 404, "its routes vanish");
+    assert_eq!(status(own), 404, "its routes vanish");
+    assert_eq!(server.admin("GET", shared, "").json(), json!({"json_list": []}), "the core's fallback is back");
     alice.say("quiet", "b-t-f", "<remarks>ping</remarks>");
     bob.expect("quiet");
     fence(&mut bob, &mut [&mut alice]);
@@ -126,7 +128,7 @@ fn enable_disable_and_reload_under_two_clients_that_chat() {
     for name in ["ping", "emergency"] {
         assert_eq!(change(&server, name, "enable").status, 200);
     }
-    assert_eq!(server.admin("GET", list, "").status, 200, "they return");
+    assert_eq!((status(own), status(shared)), (200, 200), "they return");
     assert!(is_answered(&mut alice, &mut [&mut bob], "2"));
 
     let before = info(&server, "ping");

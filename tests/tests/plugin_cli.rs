@@ -270,7 +270,7 @@ fn test_names_handler_place_and_input_of_each_fault() {
         ("leak", "called hostile-leak", ""),
         ("panic-start", "start panicked: in start (tests/plugins/hostile/src/lib.rs:", ""),
         ("abort-tap", "ended the process in: intercept b-x-h with b-x-h as sent (signal 6)", ""),
-        ("segv-observe", "ended the process in: observe b-x-h with b-x-h as sent (signal 11)", ""),
+        ("segv", "ended the process in: observe b-x-h with b-x-h as sent (signal 11)", ""),
     ] {
         let (code, outcome) = run(mode, &[]);
         assert_eq!(code, Some(1), "{mode}: {outcome}");
