@@ -19,7 +19,7 @@ use crate::{
         elf,
         file::{Inspected, inspect},
         find::SHIPPED,
-        secret,
+        linked, secret,
     },
 };
 
@@ -94,6 +94,11 @@ impl File {
         let mut warnings = self.found.warnings.clone();
         if info.debug == 1 {
             warnings.push("debug build: slow and large — cargo build --release".to_owned());
+        }
+        if linked::linked().iter().any(|l| l.name == self.name) {
+            let name = &self.name;
+            warnings
+                .push(format!("this fts has {name} linked in and takes that one: the file was inspected, not loaded"));
         }
         let mut about = json!({
             "file": self.path,
