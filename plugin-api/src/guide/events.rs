@@ -56,6 +56,59 @@
 //! A plugin that answers events which it causes itself ends after eight steps (`plugin_loop`). Over the plugin's rate,
 //! `send` is `Busy`.
 //!
+//! # A chat
+//!
+//! ATAK, iTAK and WinTAK show a chat only with all of this around its text. `me` is a uid of the plugin's own: the chat
+//! appears as a conversation with it.
+//!
+//! ```
+//! # use fts_plugin_api::{cot::Builder, testkit::{Client, MockHost}};
+//! use fts_plugin_api::{cot::{Cot, Fault, escape_attr, escape_text, format_time}, sdk::*};
+//!
+//! fn chat(host: &Host, me: &str, callsign: &str, to: &str, text: &str) -> Result<Cot, Fault> {
+//!     let message = host.uuid();
+//!     let group = format!(r#"<chatgrp id="{0}" uid0="{0}" uid1="{1}"/>"#, escape_attr(me), escape_attr(to));
+//!     let about = [
+//!         ("id", me),
+//!         ("messageId", &message),
+//!         ("senderCallsign", callsign),
+//!         ("chatroom", callsign),
+//!         ("parent", "RootContactGroup"),
+//!         ("groupOwner", "false"),
+//!     ];
+//!     let remarks = [("source", &*format!("BAO.F.ATAK.{me}")), ("to", to), ("time", &format_time(host.now()))];
+//!     let chat = host.cot().build("b-t-f").uid(format!("GeoChat.{me}.{to}.{message}")).stale_after(86_400_000);
+//!     chat.child("__chat", &about, &group)
+//!         .child("link", &[("uid", me), ("type", "a-f-G-U-C-I"), ("relation", "p-p")], "")
+//!         .child("remarks", &remarks, &escape_text(text))
+//!         .build()
+//! }
+//! # struct Weather;
+//! # impl Plugin for Weather {
+//! #     type Config = NoConfig;
+//! #     fn start(_: NoConfig, reg: &mut Registrar<'_>, host: Host) -> Result<Self> {
+//!
+//! // In `start`: whoever sends such a marker is answered, and nobody else.
+//! reg.observe(Observer::reliable("b-m-p-w-x"), move |event, route| {
+//!     let text = format!("{}: sunny", event.uid());
+//!     let chat = chat(&host, "weather", "Weather", &route.source.uid, &text).map_err(|e| Error::new(e.to_string()))?;
+//!     host.cot().send(&chat, Send::conn(route.source.conn))
+//! });
+//! #         Ok(Weather)
+//! #     }
+//! # }
+//! # let host = MockHost::builder().start::<Weather>()?;
+//! # let alice = host.connect(Client::new("A&B", "Alice"));
+//! # host.deliver(Builder::new("b-m-p-w-x", host.now()).uid("W<1").to_text(), alice);
+//! # let got = host.received(alice);
+//! # assert_eq!(got[0].detail("remarks").unwrap().inner_text(), "W<1: sunny");
+//! # assert_eq!(got[0].detail("__chat").unwrap().child("chatgrp").unwrap().attr("uid1").unwrap(), "A&B");
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! `child` escapes attributes; what it is given as content is XML already, so text goes through
+//! [`escape_text`](crate::cot::escape_text).
+//!
 //! # Newcomers
 //!
 //! [`host.history().show(uid, event, groups)`](crate::sdk::History::show) shows an event to everybody who connects, until

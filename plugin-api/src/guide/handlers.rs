@@ -66,8 +66,8 @@
 //! A handler may return nothing, or a `Result` whose error is logged. An event whose handler panics is given once more and
 //! then set aside in `plugin-data/<name>/poison/`.
 //!
-//! Neither intercepts nor observers see what the plugin itself has sent, unless an observer says
-//! [`own`](crate::sdk::Observer::own).
+//! Neither intercepts nor observers see what the plugin itself has sent, unless the filter says
+//! [`own`](crate::sdk::Filter::own): `Observer::reliable(types(["b-t-f"]).own())`.
 //!
 //! # Timers
 //!
@@ -77,7 +77,7 @@
 //! # Clients
 //!
 //! ```
-//! # use fts_plugin_api::{cot::Builder, sdk::*, testkit::{Client, MockHost}};
+//! # use fts_plugin_api::{cot::escape_text, sdk::*, testkit::{Client, MockHost}};
 //! # struct Welcome;
 //! # impl Plugin for Welcome {
 //! #     type Config = NoConfig;
@@ -85,7 +85,8 @@
 //! reg.clients(move |event| match event {
 //!     // Sent to this client alone.
 //!     ClientEvent::Ready(client) => {
-//!         let text = format!("Welcome, {}", client.callsign);
+//!         // What goes between tags is XML: text is escaped, or a callsign like "A & B" makes it no event.
+//!         let text = format!("Welcome, {}", escape_text(&client.callsign));
 //!         host.cot().build("b-t-f").child("remarks", &[], &text).build().into_iter().collect()
 //!     }
 //!     _ => Vec::new(),
@@ -94,12 +95,13 @@
 //! #     }
 //! # }
 //! # let host = MockHost::builder().start::<Welcome>()?;
-//! # let alice = host.connect(Client::new("ALICE", "Alice"));
-//! # assert_eq!(host.received(alice).len(), 1);
+//! # let alice = host.connect(Client::new("ALICE", "A & B"));
+//! # assert_eq!(host.received(alice)[0].detail("remarks").unwrap().inner_text(), "Welcome, A & B");
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! The order for one client: `Connected`, `Identified`, `Ready`, then its own events, `Gone`.
+//! The order for one client: `Connected`, `Identified`, `Ready`, then its own events, `Gone`. Before it has identified itself
+//! its uid and callsign are empty; `conn` is always there.
 //!
 //! # Held events
 //!

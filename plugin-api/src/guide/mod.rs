@@ -15,7 +15,8 @@
 //! ```
 //!
 //! This writes the plugin `demo` (a configuration key, an observer, a route, a test) and beside it `fts-plugin-api`, this
-//! crate. From there on you change `src/lib.rs`. A whole plugin looks so:
+//! crate. The first build compiles SQLite for the tests, too, and takes a minute or two; later ones take seconds. From there
+//! on you change `src/lib.rs`; [`shipping`] puts the result into a server that runs. A whole plugin looks so:
 //!
 //! ```
 //! use fts_plugin_api::{cot::Builder, sdk::*};
@@ -47,6 +48,8 @@
 //! assert_eq!(host.received(alice)[0].detail("remarks").unwrap().inner_text(), "pong");
 //! # Ok::<(), Error>(())
 //! ```
+//!
+//! (A real client shows this pong only with more around it: [a chat](events#a-chat).)
 //!
 //! `start` gets three things: the configuration, the [`Registrar`](crate::sdk::Registrar) that takes handlers, and the
 //! [`Host`](crate::sdk::Host), which offers everything else and works from any thread. Handlers can be registered only in

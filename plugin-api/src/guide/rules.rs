@@ -14,7 +14,8 @@
 //! 7. **Hold a lock while you call the host**: it may call you back. The rule for the server is the same: it holds none
 //!    while it calls you.
 //! 8. **Wait for your own worker** in a route, a provider or a service, or for another plugin that waits for you.
-//! 9. **Install a log or tracing subscriber**: `tracing::info!` and the like arrive in the server's log with your name.
+//! 9. **Install a log or tracing subscriber**: `tracing::info!` and the like arrive in the server's log with your
+//!    name (put `tracing = "0.1"` into your `Cargo.toml`; `fts logs -f` shows them).
 //! 10. **Expect thread-locals of the server**, or keep your state in statics: a file may be started several times, and the
 //!     old code stays in memory after a reload.
 //! 11. **Keep threads after `stop`**, or use the host in them: it answers `Gone`.

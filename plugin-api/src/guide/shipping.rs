@@ -9,9 +9,26 @@
 //! The package is called `fts-plugin-<name>`, the library `fts_plugin_<name>`; `export_plugin!` refuses anything else. Do
 //! not set `panic = "abort"`: a plugin must unwind. Any Rust version that compiles this crate will do.
 //!
+//! ```text
+//! fts plugin check target/release/libfts_plugin_demo.so   # what it says about itself, or why it would be refused
+//! fts plugin test target/release/libfts_plugin_demo.so    # starts, wrong configurations, every handler; needs no server
+//! ```
+//!
+//! # Try
+//!
+//! A server that runs takes it at once, until it restarts:
+//!
+//! ```text
+//! install -D target/release/libfts_plugin_demo.so -t DATA_DIR/plugins/
+//! fts --data-dir DATA_DIR plugin enable demo
+//! fts --data-dir DATA_DIR logs -f                         # what it logs
+//! ```
+//!
+//! After each change: build, `install`, `fts plugin reload demo`.
+//!
 //! # Install
 //!
-//! Put the file into `<data_dir>/plugins/`, or a folder of `plugins.dirs`; neither file nor folder may be writable for
+//! Put the file into `<data_dir>/plugins/` (make that folder), or a folder of `plugins.dirs`; neither file nor folder may be writable for
 //! everybody. Then, in `fts.toml`:
 //!
 //! ```toml
@@ -23,8 +40,8 @@
 //! word = "hello"
 //! ```
 //!
-//! `fts plugin check FILE` tells what is wrong with a file, `fts plugin list` how the running ones fare, `fts plugin info
-//! demo` what one has registered.
+//! `fts plugin list` tells how the running ones fare, `fts plugin info demo` what one has registered. They ask the server
+//! whose `--data-dir` you name.
 //!
 //! # Capabilities
 //!
@@ -46,7 +63,8 @@
 //!
 //! # Reload
 //!
-//! Replace the file (write a new one and rename it) and run `fts plugin reload demo`. The new file is loaded and checked
+//! Replace the file (the server runs a copy of its own, so any way will do; a half-written file is refused) and run
+//! `fts plugin reload demo`. The new file is loaded and checked
 //! first; then events and requests wait, the old generation saves and stops, the new one starts. Clients stay connected,
 //! nothing that is reliable is lost. Audiences, bindings and events for newcomers stay if the new `start` makes them again.
 //! When it fails, the old one runs on. So `start` may run several times in one process: keep no state in statics.

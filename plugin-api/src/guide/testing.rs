@@ -48,7 +48,7 @@
 //!
 //! What else there is: `move_to`, `disconnect`, `set_groups`; `fail_next(operation, code, text)` to see what your plugin
 //! does when the database is full or the rate is reached; `start_again` for what follows a crash; `query` to look into the
-//! database; `log`, `status`, `held`, `poisoned`; `provide` and `plugin` of the builder to play other plugins; `links` to
+//! database (the rows as they are: `host.query("SELECT uid FROM note")?.rows.len()`); `log`, `status`, `held`, `poisoned`; `provide` and `plugin` of the builder to play other plugins; `links` to
 //! play the far end of a link; `wait_for` for what a thread of yours does. The mock grants the capabilities your plugin
 //! declares and refuses what it did not declare; `grant` plays a stricter operator.
 //!
