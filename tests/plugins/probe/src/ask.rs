@@ -22,6 +22,8 @@ enum Ask {
     Diary { what: String },
     /// Held events in the database.
     Events,
+    /// How many that are.
+    StoredCount,
     /// Times of held events.
     Took,
     /// Stops before a step; `ms` = goes on by itself after so long.
@@ -138,6 +140,10 @@ fn answer(probe: &Arc<Probe>, ask: Ask) -> Result<Value> {
     Ok(match ask {
         Ask::Diary { what } => probe.diary.read(&what).into(),
         Ask::Events => store::events(host)?,
+        Ask::StoredCount => {
+            let rows = host.sql().query("SELECT count(*) AS n FROM event", &[])?;
+            rows.first().map(|row| row.get::<i64>("n")).transpose()?.into()
+        }
         Ask::Took => probe.hold.told(),
         Ask::Pause { before, ms, stubborn } => json!(probe.pause.set(&before, ms.map(Duration::from_millis), stubborn)),
         Ask::GoOn => json!(probe.pause.go_on()),
