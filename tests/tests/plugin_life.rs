@@ -194,7 +194,7 @@ fn its_own_data_metrics_status_threads_and_timers() {
     server.probe(json!({"do": "spawn", "what": "send"}));
     alice.expect("from-thread");
     server.eventually("timers tick", || server.diary("every").len() > 2 && server.diary("at").len() == 1);
-    assert_eq!(server.probe(json!({"do": "latest", "uid": "A"})).as_str().unwrap().contains("ALICE"), true);
+    assert!(server.probe(json!({"do": "latest", "uid": "A"})).as_str().unwrap().contains("ALICE"));
     server.change("probe", "reload").unwrap();
     assert_eq!(server.probe(json!({"do": "kv", "key": "k", "value": null})), "v");
 }
