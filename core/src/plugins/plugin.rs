@@ -244,6 +244,8 @@ impl Plugin {
     /// It is there now, for this reason.
     pub fn set_state(&self, state: State, report: impl Into<String>) {
         let report = report.into();
+        // Whoever reads the line may ask at once.
+        *self.standing.lock() = Standing { state, report: report.clone(), since: crate::observe::clock::now_ms() };
         metrics::gauge!("fts_plugin_up", "plugin" => self.name.to_string())
             .set(f64::from(u8::from(state == State::Running)));
         match state {
@@ -252,7 +254,6 @@ impl Plugin {
             }
             _ => tracing::info!(event = "plugin.state", plugin = %self.name, state = state.name(), "{report}"),
         }
-        *self.standing.lock() = Standing { state, report, since: crate::observe::clock::now_ms() };
     }
 
     /// What the plugin says about itself.
