@@ -23,6 +23,7 @@ use super::{
     guard::{self, Doing},
     services::cot,
     source,
+    vigil::{HANG, Watched, coarse},
 };
 use crate::route::{
     Source,
@@ -31,8 +32,6 @@ use crate::route::{
 
 /// An overrun: more than this of the thread's time in one call.
 const OVERRUN: Duration = Duration::from_millis(5);
-/// One call over this trips at once.
-const HANG: Duration = Duration::from_secs(1);
 /// After a call that took long by the clock so many calls are measured by the thread's own time.
 const SUSPECT: u32 = 200;
 
@@ -44,6 +43,7 @@ struct Hook {
     plugins: Arc<Plugins>,
     generation: Arc<Generation>,
     handler: Arc<InterceptHandler>,
+    watched: Arc<Watched>,
     suspect: AtomicU32,
 }
 
@@ -60,16 +60,21 @@ impl abi::Source for SourceView<'_> {
 
 impl Intercept for Hook {
     fn intercept(&self, cot: &Cot, source: &Source<'_>) -> Judgement {
+        if self.watched.is_shut() {
+            return self.without();
+        }
         let hop = source.plugin().map_or(0, |from| from.hop);
         let entered = guard::enter(self.handler.tag, Doing { hop, intercept: true, ..guard::doing() });
         let suspect = self.suspect.load(Relaxed) > 0;
         let cpu = suspect.then(thread_time);
         let timed = self.handler.stats.begin(TIMED).then(Instant::now);
         let began = coarse();
+        let call = self.watched.enter(began);
         let view = SourceView(&self.plugins, source);
         let view = abi::Source_TO::from_ptr(abi::RRef::new(&view), TD_Opaque);
         let verdict = self.handler.object.intercept(EventView::new(cot.text(), cot.spans()), &view);
         let took = coarse().saturating_sub(began);
+        drop(call);
         drop(entered);
         if let Some(began) = timed {
             self.handler.stats.time(began.elapsed());
@@ -85,8 +90,18 @@ impl Intercept for Hook {
 }
 
 impl Hook {
+    /// What is said without asking: nothing, but a guard is then closed.
+    fn without(&self) -> Judgement {
+        let guard = self.handler.spec.band == Band::Guard;
+        Judgement { say: if guard { Say::Drop("guard_down".into()) } else { Say::Pass }, also: Vec::new() }
+    }
+
     /// The clock also runs while somebody else has the processor; only the thread's own time counts.
     fn measure(&self, took: Duration, cpu: Option<Duration>) {
+        // It was tripped meanwhile, and another generation may run.
+        if !self.generation.alive() {
+            return;
+        }
         if took > HANG {
             let why = format!("{} held its sender up for {} ms", self.handler.tag.handler, took.as_millis());
             return self.plugins.trip(&self.generation.plugin, why);
@@ -105,19 +120,17 @@ impl Hook {
     }
 
     fn judge(&self, verdict: &abi::Verdict, hop: u8) -> Judgement {
-        let guard_band = self.handler.spec.band == Band::Guard;
-        let closed = || Say::Drop("guard_down".into());
         if verdict.action == verdict::PANICKED {
             let panic: Panic = message::unpack(&verdict.data).unwrap_or_default();
             self.handler.stats.panicked();
             self.plugins.panicked(&self.generation.plugin, &panic);
-            return Judgement { say: if guard_band { closed() } else { Say::Pass }, also: Vec::new() };
+            return self.without();
         }
         let judged: Judged = match message::unpack(&verdict.data) {
             Ok(judged) => judged,
             Err(error) => {
                 tracing::warn!(event = "plugin.bad_event", plugin = %self.generation.name(), %error, "an intercept's verdict could not be read");
-                return Judgement { say: if guard_band { closed() } else { Say::Pass }, also: Vec::new() };
+                return self.without();
             }
         };
         let also = judged
@@ -146,12 +159,6 @@ pub fn bare(object: &abi::InterceptBox, plugins: &Plugins, cot: &Cot, source: &S
     let view = SourceView(plugins, source);
     let view = abi::Source_TO::from_ptr(abi::RRef::new(&view), TD_Opaque);
     object.intercept(EventView::new(cot.text(), cot.spans()), &view)
-}
-
-/// A clock of a few milliseconds that costs next to nothing: enough to see that a call was long.
-fn coarse() -> Duration {
-    let at = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
-    Duration::new(u64::try_from(at.tv_sec).unwrap_or(0), u32::try_from(at.tv_nsec).unwrap_or(0))
 }
 
 fn thread_time() -> Duration {
@@ -227,7 +234,9 @@ pub fn table(plugins: &Arc<Plugins>) -> Table {
     let intercepts = gather(plugins).into_iter().map(|(placed, live)| {
         let hook: Arc<dyn Intercept> = match live {
             Some((generation, handler)) => {
-                Arc::new(Hook { plugins: plugins.clone(), generation, handler, suspect: AtomicU32::new(0) })
+                let watched = plugins.vigil.watch(plugins, &generation, handler.tag.handler);
+                let suspect = AtomicU32::new(0);
+                Arc::new(Hook { plugins: plugins.clone(), generation, handler, watched, suspect })
             }
             None => Arc::new(Closed),
         };

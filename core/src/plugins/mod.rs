@@ -41,6 +41,7 @@ mod source;
 mod start;
 mod stats;
 mod supervise;
+mod vigil;
 mod watch;
 mod worker;
 
@@ -115,6 +116,7 @@ pub struct Plugins {
     quarantined: Mutex<Option<quarantine::Quarantine>>,
     changes: Mutex<()>,
     wishes: supervise::Wishes,
+    vigil: vigil::Vigil,
     config: ArcSwap<Config>,
     loads: AtomicU64,
     run: AtomicU64,
@@ -138,6 +140,7 @@ impl Plugins {
             quarantined: Mutex::new(None),
             changes: Mutex::new(()),
             wishes: supervise::Wishes::default(),
+            vigil: vigil::Vigil::default(),
             config: ArcSwap::from(config),
             loads: AtomicU64::new(0),
             run: AtomicU64::new(0),
