@@ -7,7 +7,7 @@ use crate::cli::output::{self, text};
 pub fn plugins(plugins: &Value) -> String {
     let plugins = plugins.as_array().map(Vec::as_slice).unwrap_or_default();
     if plugins.is_empty() {
-        return "no plugins: none of those in plugins.enabled was found (fts config show)\n".into();
+        return "no plugins: plugins.enabled names none that is there (fts config show); fts plugin enable NAME starts one\n".into();
     }
     let mut rows = vec![["plugin", "state", "version", "queue", "panics", ""].map(str::to_owned).to_vec()];
     for p in plugins {

@@ -55,9 +55,9 @@ pub enum PluginCommand {
     },
     /// Writes a new plugin: builds, passes its test, does something
     New {
-        /// Its name
+        /// Its name: a-z, 0-9 and -, the first a letter
         name: String,
-        /// Where to
+        /// The folder in which the plugin's own is made, and fts-plugin-api beside it
         #[arg(long, default_value = ".")]
         dir: PathBuf,
     },
@@ -102,7 +102,11 @@ fn make(name: &str, dir: &std::path::Path) -> ExitCode {
     match new::write(dir, name) {
         Ok(written) => {
             written.iter().for_each(|path| println!("{}", path.display()));
-            println!("\nnext: cd {} && cargo test", dir.join(name).display());
+            println!(
+                "\nnext: cd {} && cargo test    (the first build takes a minute or two)",
+                dir.join(name).display()
+            );
+            println!("guide: cd {} && cargo doc --no-deps --all-features --open", dir.join(new::INTERFACE).display());
             ExitCode::SUCCESS
         }
         Err(error) => {

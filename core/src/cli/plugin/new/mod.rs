@@ -14,7 +14,7 @@ use std::{
 use embedded::{TEMPLATE, interface};
 
 /// Folder and package of the interface crate.
-const INTERFACE: &str = "fts-plugin-api";
+pub(super) const INTERFACE: &str = "fts-plugin-api";
 
 /// Why no plugin was written.
 #[derive(Debug, thiserror::Error)]
