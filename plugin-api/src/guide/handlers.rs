@@ -100,8 +100,9 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! The order for one client: `Connected`, `Identified`, `Ready`, then its own events, `Gone`. Before it has identified itself
-//! its uid and callsign are empty; `conn` is always there.
+//! The order for one client: `Connected`, `Identified`, `Ready`, then its own events, `Gone`. A client is identified by the
+//! first event of its own whose `<contact>` has a callsign and an endpoint (or with `<takv>` beside it); before that, uid and
+//! callsign are empty. `conn` is always there.
 //!
 //! # Held events
 //!
