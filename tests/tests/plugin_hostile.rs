@@ -149,6 +149,8 @@ fn survives(Case(mode, poke, handler, message, calms): &Case) {
     if *calms {
         server.eventually("its routes answer again", || ask(&server, "ok").body == "ok");
     }
+    let stuck: Vec<Value> = server.logs().into_iter().filter(|l| l["event"] == "plugin.stuck").collect();
+    assert!(stuck.is_empty(), "{mode}: nothing of it hangs: {stuck:?}");
     let (rounds, slowest) = talk.end();
     assert!(rounds > 50, "{mode}: only {rounds} rounds");
     assert!(slowest < Duration::from_secs(3), "{mode}: a round took {slowest:?}");

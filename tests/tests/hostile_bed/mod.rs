@@ -78,7 +78,10 @@ pub struct Talk {
 impl Talk {
     /// Both are there and know each other.
     pub fn begin(server: &Server) -> Self {
-        let [alice, bob] = fts_tests::join_all(server, [("HONEST-A", "ALICE"), ("HONEST-B", "BOB")]);
+        let mut alice = Client::join(server, "HONEST-A", "ALICE");
+        let mut bob = Client::join(server, "HONEST-B", "BOB");
+        from(&mut alice, "HONEST-B");
+        from(&mut bob, "HONEST-A");
         let stop = Arc::new(AtomicBool::new(false));
         let (never, until) = (Arc::default(), stop.clone());
         let threads = vec![
@@ -103,6 +106,8 @@ fn talk(mut me: Client, partner: &str, stop: &AtomicBool) -> (usize, Duration) {
     for n in 0.. {
         if stop.load(Relaxed) {
             me.send(&event(&format!("{own}-end"), "b-t-f", "<remarks>end</remarks>"));
+            // A socket that is closed with unread bytes is reset, and takes what was sent with it.
+            me.sync();
             return (n, slowest);
         }
         let began = Instant::now();

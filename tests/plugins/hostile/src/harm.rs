@@ -39,10 +39,10 @@ fn dawdle(config: &Config) {
 }
 
 fn crash(mode: &str) {
-    if mode.starts_with("abort") {
+    if matches!(mode, "abort" | "abort-once") {
         std::process::abort();
     }
-    if mode.starts_with("segv") {
+    if mode == "segv" {
         // SAFETY: none; this is the crash the quarantine is there for.
         unsafe { std::ptr::null::<u8>().read_volatile() };
     }
@@ -101,12 +101,17 @@ fn note(done: Result<()>) {
     };
 }
 
-/// As much as it can for two seconds.
+/// As much as it can for two seconds: positions for everybody, and events that must not be lost for nobody.
 fn flood(host: &Host) {
-    let Ok(event) = Builder::new("b-x-f", host.now()).uid("flood").build() else { return };
+    let moved = Builder::new("a-f-G", host.now()).uid("flood").build();
+    let said = Builder::new("b-x-f", host.now()).uid("flood").build();
+    let (Ok(moved), Ok(said)) = (moved, said) else { return };
     let until = Instant::now() + Duration::from_secs(2);
     while Instant::now() < until {
-        (0..100).for_each(|_| note(host.cot().send(&event, Send::all())));
+        for _ in 0..100 {
+            note(host.cot().send(&moved, Send::all()));
+            note(host.cot().send(&said, Send::uid("nobody")));
+        }
     }
 }
 
