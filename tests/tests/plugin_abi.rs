@@ -12,7 +12,9 @@ mod abi;
 
 /// A server that looks for plugins in this directory first.
 fn with(dir: &Path, name: &str) -> Builder {
-    Server::build().toml(&format!("[plugins]\ndirs = [{dir:?}]\nenabled = [{name:?}]"))
+    Server::build()
+        .set("plugins.dirs", &format!("{:?}", abi::places(&[dir])))
+        .toml(&format!("[plugins]\nenabled = [{name:?}]"))
 }
 
 fn chat(uid: &str, text: &str) -> String {

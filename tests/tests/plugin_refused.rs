@@ -18,7 +18,9 @@ const ALL: &str = "capabilities = [\"intercept\", \"bind-dest\", \"listen\", \"r
 
 /// A server that wants these plugins and looks for them in these directories first.
 fn wanting(dirs: &[&Path], names: &[&str]) -> Builder {
-    Server::build().toml(&format!("[plugins]\ndirs = {dirs:?}\nenabled = {names:?}"))
+    Server::build()
+        .set("plugins.dirs", &format!("{:?}", abi::places(dirs)))
+        .toml(&format!("[plugins]\nenabled = {names:?}"))
 }
 
 /// A library beside the server.
@@ -144,12 +146,15 @@ fn files_that_are_no_plugin_of_this_server() {
         assert!(fs::read_to_string(text).unwrap().lines().count() > 3);
         assert_out(&server, name, "refused", &told);
     }
+    let program = binary().parent().unwrap().to_owned();
+    let mut places = abi::places(&[dir.path()]);
+    places.extend((!places.contains(&program)).then_some(program));
+    let places: Vec<String> = places.iter().map(|p| p.display().to_string()).collect();
     refused(
         "absent",
         &format!(
-            "no libfts_plugin_absent.so or absent.so in {}, {} — install it there or take it out of plugins.enabled",
-            dir.path().display(),
-            binary().parent().unwrap().display()
+            "no libfts_plugin_absent.so or absent.so in {} — install it there or take it out of plugins.enabled",
+            places.join(", ")
         ),
     );
     // The one that is in order runs, and so does the server.
@@ -233,10 +238,10 @@ fn at(server: &Server, line: usize) -> String {
 
 #[test]
 fn tables_that_are_wrong_say_file_and_line() {
-    // Lines 1 to 4 are [plugins], dirs, enabled and a blank one.
+    // Lines 1 to 3 are [plugins], enabled and a blank one.
     let ping = |line: &str| wanting(&[], &["ping"]).toml(&format!("\n[plugins.ping]\n{line}")).start();
     let server = ping("colour = \"red\"");
-    assert_out(&server, "ping", "refused", &format!("ping: [plugins.ping] colour: unknown key ({})", at(&server, 6)));
+    assert_out(&server, "ping", "refused", &format!("ping: [plugins.ping] colour: unknown key ({})", at(&server, 5)));
     let hostile =
         |lines: &str| wanting(&[], &["hostile"]).toml(&format!("\n[plugins.hostile]\n{ALL}\n{lines}")).start();
     for (value, found) in [
@@ -246,11 +251,11 @@ fn tables_that_are_wrong_say_file_and_line() {
         ("[1]", ", found a list"),
     ] {
         let server = hostile(&format!("slow_ms = {value}"));
-        let told = format!("hostile: [plugins.hostile] slow_ms: expected integer{found} ({})", at(&server, 7));
+        let told = format!("hostile: [plugins.hostile] slow_ms: expected integer{found} ({})", at(&server, 6));
         assert_out(&server, "hostile", "refused", &told);
     }
     let server = hostile("mode = 3");
-    let told = format!("hostile: [plugins.hostile] mode: expected a string, found 3 ({})", at(&server, 7));
+    let told = format!("hostile: [plugins.hostile] mode: expected a string, found 3 ({})", at(&server, 6));
     assert_out(&server, "hostile", "refused", &told);
     assert_serves(&server);
 }

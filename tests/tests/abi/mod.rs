@@ -23,6 +23,18 @@ pub fn library(name: &str) -> PathBuf {
     built().join(format!("debug/libfts_plugin_{}.so", name.replace('-', "_")))
 }
 
+/// Directories for `plugins.dirs`, with that of this build when the server under test is elsewhere (the harness would set
+/// only that one).
+#[allow(dead_code)]
+pub fn places(dirs: &[&Path]) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = dirs.iter().map(|d| d.to_path_buf()).collect();
+    if std::env::var_os("FTS_BIN").is_some() {
+        let exe = std::env::current_exe().unwrap();
+        all.extend(exe.ancestors().map(|d| d.join("release")).find(|d| d.join("libfts_plugin_ping.so").is_file()));
+    }
+    all
+}
+
 /// Puts a library, changed, into `dir`, where the server looks for `name`.
 #[allow(dead_code)]
 pub fn put(dir: &Path, name: &str, bytes: &[u8]) -> PathBuf {

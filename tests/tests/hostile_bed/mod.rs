@@ -20,8 +20,8 @@ mod abi;
 /// `[plugins.hostile]`.
 pub fn hostile(mode: &str, more: &str) -> Builder {
     let dir = abi::built().join("debug");
-    Server::build().toml(&format!(
-        "[plugins]\ndirs = [{dir:?}]\nenabled = [\"hostile\", \"old\"]\n[plugins.old]\ncapabilities = [\"intercept\"]\n\
+    Server::build().set("plugins.dirs", &format!("{:?}", abi::places(&[&dir]))).toml(&format!(
+        "[plugins]\nenabled = [\"hostile\", \"old\"]\n[plugins.old]\ncapabilities = [\"intercept\"]\n\
          [plugins.hostile]\ncapabilities = [\"intercept\", \"bind-dest\", \"listen\", \"routes\"]\nmode = {mode:?}\n{more}"
     ))
 }
