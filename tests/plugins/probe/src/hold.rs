@@ -64,8 +64,10 @@ fn handle(probe: &Probe, held: Held<'_>) -> Result<()> {
         _ => {}
     }
     probe.pause.at("commit");
-    let row = params![id, &uid, json!(dests).to_string(), held.replayed()];
-    host.sql().exec("INSERT OR IGNORE INTO event VALUES(?1, ?2, ?3, ?4)", row)?;
+    if !probe.config.unstored {
+        let row = params![id, &uid, json!(dests).to_string(), held.replayed()];
+        host.sql().exec("INSERT OR IGNORE INTO event VALUES(?1, ?2, ?3, ?4)", row)?;
+    }
     probe.pause.at("release");
     let mut before = Vec::new();
     let mut targets = Vec::new();

@@ -35,6 +35,8 @@ pub struct Config {
     hang_before: String,
     /// Held events are released without a notice before them.
     silent: bool,
+    /// Held events are not stored: what the way through the host costs alone.
+    unstored: bool,
     /// A timer; 0 = none.
     every: Period,
     /// `start` fails with this text.
