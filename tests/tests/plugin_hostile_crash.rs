@@ -105,7 +105,6 @@ fn two_null_reads_in_a_request_put_it_into_quarantine_until_the_admin_api_lifts_
 /// The event is in the journal: it comes again at the next start, before anybody could do anything about it. Twice given
 /// after a crash, it is set aside, so that whoever lifts the quarantine does not find it there.
 #[test]
-#[ignore = "the host does not set it aside yet: whoever lifts the quarantine crashes the server once more"]
 fn an_event_that_crashes_its_observer_is_not_given_for_ever() {
     let mode = "abort-once";
     let mut server = hostile(mode, "").start();

@@ -149,3 +149,18 @@ fn what_needs_a_restart_is_named_and_stays() {
     let out = server.cli(&["reload"]);
     assert!(out.status.success() && out.stdout.starts_with(b"reloaded"));
 }
+
+#[test]
+fn a_table_that_its_plugin_refuses_fails_the_command_and_changes_nothing() {
+    let enabled = "[plugins]\nenabled = [\"emergency\"]\n[plugins.emergency]\n";
+    let server = Server::build().toml(&format!("{enabled}repeat = \"7s\"\n")).start();
+    rewrite(&server, &format!("{enabled}repeat = \"7s\"\nrepaet = 1\n"));
+    let out = server.cli_command(&["reload"]).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(1), "{said}");
+    assert!(said.contains("[plugins.emergency] repaet: unknown key") && said.contains("test.toml:5"), "{said}");
+    rewrite(&server, &format!("{enabled}repeat = \"8s\"\n"));
+    assert!(server.cli_command(&["reload"]).output().unwrap().status.success());
+    let info = server.admin("GET", "/admin/plugins/emergency", "").json();
+    assert_eq!((&info["config"]["repeat"], &info["generation"]), (&serde_json::json!("8s"), &serde_json::json!(2)));
+}

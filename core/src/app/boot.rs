@@ -357,7 +357,11 @@ impl Signals {
                 _ = self.term.recv() => break,
                 _ = self.int.recv() => break,
                 () = server.stop_asked.cancelled() => break,
-                _ = self.hup.recv() => drop(server.reload()),
+                _ = self.hup.recv() => {
+                    let server = server.clone();
+                    // Plugins with a new table are waited for.
+                    drop(tokio::task::spawn_blocking(move || server.reload()));
+                }
                 _ = self.usr1.recv() => server.logs.reopen(),
                 _ = self.usr2.recv() => tracing::info!(event = "server.status", status = %report::status(server), "status"),
             }

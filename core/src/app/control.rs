@@ -10,7 +10,7 @@ use tokio::sync::{broadcast, mpsc};
 use super::{Server, report};
 use crate::{
     config::{Config, changes, load},
-    http::admin::{Control, Readiness},
+    http::admin::{Control, Readiness, Reloaded},
     identity::{Authority, CertError},
     net,
     observe::log,
@@ -73,7 +73,7 @@ impl Control for Server {
         self.router.tap.watch()
     }
 
-    fn reload(&self) -> Result<Vec<String>, String> {
+    fn reload(&self) -> Result<Reloaded, String> {
         let fresh = load(&self.sources).map_err(|error| {
             tracing::error!(event = "config.rejected", %error, "the running configuration stays");
             metrics::counter!("fts_config_reload_total", "result" => "rejected").increment(1);
@@ -102,10 +102,10 @@ impl Control for Server {
         self.limits.store(Arc::new(next.stream.limits.clone()));
         self.running.store(next.clone());
         self.router.set_policy(Policy::new(next.clone()));
-        if let (Some(plugins), false) = (self.plugins.get().cloned(), changes.plugins.is_empty()) {
-            // Each change waits for its plugin; the caller does not.
-            tokio::task::spawn_blocking(move || plugins.configure(next));
-        }
+        let refused = match self.plugins.get().filter(|_| !changes.plugins.is_empty()) {
+            Some(plugins) => plugins.configure(next),
+            None => Vec::new(),
+        };
         metrics::counter!("fts_config_reload_total", "result" => "ok").increment(1);
         tracing::info!(
             event = "config.reloaded",
@@ -113,7 +113,7 @@ impl Control for Server {
             restart_required = changes.restart_required.join(" "),
             "configuration reloaded"
         );
-        Ok(changes.restart_required)
+        Ok(Reloaded { restart_required: changes.restart_required, refused })
     }
 
     fn plugins(&self) -> Vec<Value> {

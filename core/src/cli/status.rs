@@ -112,15 +112,18 @@ pub fn health(global: &Global, args: &HealthArgs) -> ExitCode {
 }
 
 pub fn reload(global: &Global) -> ExitCode {
-    remote::show(global, remote::ask(global, "POST", "/admin/reload", None), |answer| {
-        let keys: Vec<_> =
-            answer["restart_required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        if keys.is_empty() {
-            "reloaded\n".into()
-        } else {
-            format!("reloaded; restart required for: {}\n", keys.join(", "))
-        }
-    })
+    let list = |answer: &Value, key: &str| -> Vec<String> {
+        let texts = answer[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+        texts.map(str::to_owned).collect()
+    };
+    let answer = remote::ask(global, "POST", "/admin/reload", None);
+    let refused = answer.as_ref().map(|a| list(a, "refused")).unwrap_or_default();
+    let code = remote::show(global, answer, |answer| match list(answer, "restart_required").join(", ") {
+        keys if keys.is_empty() => "reloaded\n".into(),
+        keys => format!("reloaded; restart required for: {keys}\n"),
+    });
+    refused.iter().for_each(|why| eprintln!("fts: {why}"));
+    if refused.is_empty() { code } else { ExitCode::FAILURE }
 }
 
 pub fn drain(global: &Global, on: bool) -> ExitCode {

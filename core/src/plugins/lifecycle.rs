@@ -67,6 +67,7 @@ impl Plugins {
         if let Err(error) = super::file::sweep(&run) {
             tracing::warn!(event = "plugin.warning", %error, "old copies of plugins could not be removed");
         }
+        super::poison::sort(&self.config.load().server.data_dir.join("plugin-data"), &run.join("crashes"));
         match Quarantine::read(&run, u64::try_from(clock::now_ms()).unwrap_or(0)) {
             Ok(quarantine) => *self.quarantined.lock() = Some(quarantine),
             Err(error) => tracing::warn!(event = "plugin.warning", %error, "the quarantine could not be read"),
@@ -356,17 +357,22 @@ impl Plugins {
     }
 
     /// The configuration was read again: plugins whose table changed get the new one.
-    pub fn configure(self: &Arc<Self>, config: Arc<crate::config::Config>) {
+    pub fn configure(self: &Arc<Self>, config: Arc<crate::config::Config>) -> Vec<String> {
         self.config.store(config);
+        let mut refused = Vec::new();
         for plugin in self.all() {
             let changed = self.table_of(&plugin.name).is_ok_and(|table| *plugin.table.lock() != table);
             if changed && plugin.state() == State::Running {
                 match self.change(&plugin.name, Change::Restart) {
                     Ok(done) => tracing::info!(event = "plugin.reconfigured", plugin = %plugin.name, "{done}"),
-                    Err(why) => tracing::error!(event = "plugin.reload_failed", plugin = %plugin.name, "{why}"),
+                    Err(why) => {
+                        tracing::error!(event = "plugin.reload_failed", plugin = %plugin.name, "{why}");
+                        refused.push(why);
+                    }
                 }
             }
         }
+        refused
     }
 
     /// The server ends: everybody, in the reverse of the order of starts.

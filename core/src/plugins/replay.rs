@@ -9,7 +9,7 @@ use std::{
 use fts_plugin_api::cot::{Attr, Cot};
 
 use super::{
-    HOLD, OBSERVE, Plugin, Plugins, State,
+    HOLD, OBSERVE, Plugin, Plugins, State, poison,
     queue::{Item, Spilled},
 };
 use crate::{
@@ -26,9 +26,22 @@ pub fn pending(plugins: &Plugins, plugin: &Arc<Plugin>) {
     let mut ids: BTreeMap<u64, bool> = of(plugin, HOLD).into_iter().flatten().map(|id| (id, true)).collect();
     let observed = of(plugin, OBSERVE).into_iter().flatten().filter(|id| !held.contains(id));
     ids.extend(observed.map(|id| (id, false)));
+    let crashed = poison::crashed_with(plugins, plugin);
     for (id, held) in ids {
+        if crashed == Some(id) && set_aside(plugins, plugin, id, held) {
+            continue;
+        }
         plugin.queue.push(Item::Spilled(Spilled { id, held, served: Vec::new(), again: true }));
     }
+}
+
+/// The server crashed with it twice: it is not given again.
+fn set_aside(plugins: &Plugins, plugin: &Arc<Plugin>, id: u64, held: bool) -> bool {
+    let spilled = Spilled { id, held, served: Vec::new(), again: true };
+    let Some(seen) = read_back(plugins, plugin, spilled) else { return false };
+    poison::set_aside(plugins, plugin, &seen, "the server", "crashed the server when it came again");
+    super::done_with(plugins, plugin, if held { HOLD } else { OBSERVE }, id);
+    true
 }
 
 /// Waits until all that came back was dealt with, or the time is over: then the rest is dealt with while clients come.

@@ -211,9 +211,12 @@ impl Worker {
     }
 
     fn events(&mut self, events: Vec<Arc<Seen>>) {
-        if events.is_empty() {
-            return;
+        if events.len() > 1 && events.iter().any(|seen| seen.replayed) {
+            return events.into_iter().for_each(|seen| self.events(vec![seen]));
         }
+        let Some(first) = events.first() else { return };
+        let again = first.replayed && first.journal != 0;
+        let _noted = again.then(|| poison::InHand::note(&self.plugins, &self.generation.plugin, first.journal));
         let generation = self.generation.clone();
         let Some(registered) = generation.handlers.load_full() else { return };
         let began = Instant::now();
@@ -283,7 +286,9 @@ impl Worker {
             if times >= 2 {
                 // It counted when it panicked first: one bad message is one fault, and is gone now.
                 plugin.note_panic(&poisoned.panic);
-                poison::set_aside(&self.plugins, plugin, seen, &poisoned.panic);
+                let Panic { handler, message, place } = &poisoned.panic;
+                let why = format!("panicked its handler twice, at {place}: {message}");
+                poison::set_aside(&self.plugins, plugin, seen, handler, &why);
                 plugin.poisoned.lock().remove(&seen.journal);
                 self.nowhere(seen);
             } else if self.plugins.panicked(plugin, &poisoned.panic) || !again {

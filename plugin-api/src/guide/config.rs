@@ -50,6 +50,6 @@
 //! ```
 //!
 //! When the table changes (`fts reload` reads `fts.toml` again), the plugin is restarted with the new one: `start` is the
-//! only place that reads it. A table it refuses leaves the running one as it is; the log says why (`fts logs`), `fts reload`
-//! does not wait for it, and `fts config check` asks no plugin. The environment reaches into the table, too: `FTS_PLUGINS__DEMO__RADIUS_KM=5`. A few keys belong to the server and never
-//! reach you: `required`, `sha256`, `capabilities`, `queue_*`, `http_*`.
+//! only place that reads it. A table it refuses leaves the running one as it is; `fts reload` says why and
+//! fails. `fts config check` asks no plugin. The environment reaches into the table, too: `FTS_PLUGINS__DEMO__RADIUS_KM=5`.
+//! A few keys belong to the server and never reach you: `required`, `sha256`, `capabilities`, `queue_*`, `http_*`.

@@ -18,6 +18,15 @@ pub struct Readiness {
     pub checks: BTreeMap<String, String>,
 }
 
+/// What a reload came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Reloaded {
+    /// Keys that only a restart changes.
+    pub restart_required: Vec<String>,
+    /// Plugins that go on with their old table, and why; one line each.
+    pub refused: Vec<String>,
+}
+
 /// See the file's head. Nothing here waits for a client.
 pub trait Control: Send + Sync {
     /// Version, uptime, listeners, clients, totals, certificates.
@@ -34,11 +43,11 @@ pub trait Control: Send + Sync {
     fn why(&self, query: &why::Query) -> Vec<why::WhyEvent>;
     /// Live copies of routed events.
     fn tail(&self) -> mpsc::Receiver<TapEvent>;
-    /// Reads the configuration again: keys that need a restart, or what is wrong.
+    /// Reads the configuration again. Blocks until plugins have their new tables.
     ///
     /// # Errors
     /// The text of the configuration error; the running configuration stays.
-    fn reload(&self) -> Result<Vec<String>, String>;
+    fn reload(&self) -> Result<Reloaded, String>;
     /// Refuses new clients, or takes them again.
     fn drain(&self, on: bool);
     /// Every plugin, in short.

@@ -20,7 +20,7 @@ use axum::{
 };
 use serde_json::json;
 
-pub use control::{Control, Readiness};
+pub use control::{Control, Readiness, Reloaded};
 
 use super::{auth::Identity, body::BodyLimits, call::Came, listener::Listener, mux::Mux};
 

@@ -23,8 +23,9 @@ pub(super) async fn config(State(control): State<Shared>) -> Json<Value> {
 }
 
 pub(super) async fn reload(State(control): State<Shared>) -> Result<Json<Value>, Refusal> {
-    let restart = control.reload().map_err(|error| Refusal(StatusCode::BAD_REQUEST, error))?;
-    Ok(Json(json!({"restart_required": restart})))
+    let reloaded = tokio::task::spawn_blocking(move || control.reload()).await;
+    let reloaded = reloaded.unwrap_or_else(|e| Err(e.to_string()));
+    Ok(Json(json!(reloaded.map_err(|error| Refusal(StatusCode::BAD_REQUEST, error))?)))
 }
 
 pub(super) async fn log_level(State(control): State<Shared>) -> Json<Value> {

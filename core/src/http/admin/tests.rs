@@ -41,7 +41,7 @@ impl Control for Fake {
     fn tail(&self) -> mpsc::Receiver<TapEvent> {
         mpsc::channel(1).1
     }
-    fn reload(&self) -> Result<Vec<String>, String> {
+    fn reload(&self) -> Result<Reloaded, String> {
         Err("fts.toml:3: unknown key x".into())
     }
     fn drain(&self, on: bool) {
