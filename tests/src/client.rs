@@ -241,7 +241,12 @@ impl Client {
                     });
                 }
                 Ok(n) => self.buf.extend_from_slice(&more[..n]),
-                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+                // A runner that was stopped and goes on interrupts a wait.
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+                    ) => {}
                 Err(e) => return Err(e.to_string()),
             }
         }

@@ -143,7 +143,7 @@ impl Builder {
         fs::write(dir.join("test.toml"), &self.toml).unwrap();
         if !self.bare {
             command.args(DEFAULTS.iter().flat_map(|set| ["--set", set]));
-            let dirs = plugins_elsewhere().map(|dir| format!("plugins.dirs=[{dir:?}]"));
+            let dirs = plugins_elsewhere().map(|dir| format!("plugins.dirs=[\"plugins\", {dir:?}]"));
             command.args(dirs.iter().flat_map(|set| ["--set", set]));
         }
         if !self.toml.is_empty() {
