@@ -109,7 +109,8 @@ fn line_50_a_directed_delete_reaches_who_is_named() {
 
 #[test]
 fn line_48_emergencies_and_cancels_are_relayed_at_once_known_or_not() {
-    let server = Server::start();
+    // Without the plugin they are events like others (RULE-67).
+    let server = Server::build().toml("[plugins]\nenabled = []").start();
     let [mut alice, mut bob, mut carol] = three(&server);
     let start = event(
         "A-9-1-1",

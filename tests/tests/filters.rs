@@ -30,7 +30,7 @@ const BOX: &str = r#"<boundingBox minLongitude="-76.0" minLatitude="45.0" maxLon
 
 #[test]
 fn line_42_a_box_keeps_far_markers_away_and_nothing_that_matters() {
-    let server = Server::start();
+    let server = Server::build().toml("[plugins]\nenabled = []").start();
     let [mut alice, mut bob] = two(&server);
     bob.send(&filter(false, BOX));
     bob.sync();

@@ -140,7 +140,7 @@ fn counted(server: &Server, reason: &str) -> f64 {
 /// Over TCP to TCP and TLS receivers.
 fn relay(files: &BTreeMap<String, Vec<u8>>, table: &[Row]) {
     // Each of the cast is there twice, with and without TLS.
-    let server = Server::build().tls().set("cot.duplicate_uid", "\"allow\"").start();
+    let server = Server::build().tls().set("plugins.enabled", "[]").set("cot.duplicate_uid", "\"allow\"").start();
     let config = Pki::issue(&server, "tls").client(&server.data_dir().join("certs/ca.pem"), rustls::ALL_VERSIONS);
     let tls = || Client::tls(&server, "cot_tls", Arc::clone(&config)).unwrap().greeted();
     let mut cast: Vec<(&str, Client, Client)> = Vec::new();
@@ -189,7 +189,8 @@ fn relay(files: &BTreeMap<String, Vec<u8>>, table: &[Row]) {
 
 /// XML to protobuf on one server, the same frame to XML on another.
 fn round_trip(files: &BTreeMap<String, Vec<u8>>, table: &[Row]) {
-    let [there, back] = [(), ()].map(|()| Server::build().set("cot.flow_tags", "false").start());
+    let [there, back] =
+        [(), ()].map(|()| Server::build().set("plugins.enabled", "[]").set("cot.flow_tags", "false").start());
     for (file, rows) in rows(files, table) {
         let relayed = rows.iter().enumerate().filter(|(_, r)| CAST.iter().any(|(callsign, _)| r.1.reaches(callsign)));
         for (n, row) in relayed {

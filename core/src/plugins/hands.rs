@@ -43,6 +43,11 @@ impl Hands {
         self.inner.lock().held.remove(&id)
     }
 
+    /// Is this held event here?
+    pub fn holds(&self, id: u64) -> bool {
+        self.inner.lock().held.contains_key(&id)
+    }
+
     /// Observed events that every handler had; those of them that were still here.
     pub fn observed(&self, ids: impl Iterator<Item = u64>) -> Vec<u64> {
         let mut inner = self.inner.lock();

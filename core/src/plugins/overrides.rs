@@ -111,6 +111,25 @@ fn has(table: &Table, path: &str) -> bool {
 }
 
 impl Plugins {
+    /// The configuration was read again: plugins whose table changed get the new one.
+    pub fn configure(self: &Arc<Self>, config: Arc<crate::config::Config>) -> Vec<String> {
+        self.config.store(config);
+        let mut refused = Vec::new();
+        for plugin in self.all() {
+            let changed = self.table_of(&plugin.name).is_ok_and(|table| *plugin.table.lock() != table);
+            if changed && plugin.state() == State::Running {
+                match self.change(&plugin.name, Change::Restart) {
+                    Ok(done) => tracing::info!(event = "plugin.reconfigured", plugin = %plugin.name, "{done}"),
+                    Err(why) => {
+                        tracing::error!(event = "plugin.reload_failed", plugin = %plugin.name, "{why}");
+                        refused.push(why);
+                    }
+                }
+            }
+        }
+        refused
+    }
+
     /// The table of a plugin with what was set at run time.
     ///
     /// # Errors

@@ -19,16 +19,21 @@ const MOST: usize = 1_000;
 
 /// Writes the event with what happened into a file of its own.
 pub fn set_aside(plugins: &Plugins, plugin: &Arc<Plugin>, seen: &Seen, handler: &str, why: &str) {
-    metrics::counter!("fts_plugin_poisoned_total", "plugin" => plugin.name.to_string()).increment(1);
-    let dir = plugins.data_of(&plugin.name).join("poison");
-    let file = dir.join(format!("{:020}.xml", seen.journal));
     let note = format!("<!-- {handler}: {} -->\n", why.replace("--", "- -"));
     let text = [note.as_bytes(), &seen.text].concat();
+    keep(plugins, plugin, &format!("{:020}.xml", seen.journal), &text, handler, why);
+}
+
+/// Writes what is not given again into a file of this name.
+pub fn keep(plugins: &Plugins, plugin: &Plugin, name: &str, bytes: &[u8], handler: &str, why: &str) {
+    metrics::counter!("fts_plugin_poisoned_total", "plugin" => plugin.name.to_string()).increment(1);
+    let dir = plugins.data_of(&plugin.name).join("poison");
+    let file = dir.join(name);
     let written = fs::create_dir_all(&dir).and_then(|()| {
         if fs::read_dir(&dir)?.count() >= MOST {
             return Err(std::io::Error::other(format!("{MOST} events are there already")));
         }
-        fs::write(&file, text)
+        fs::write(&file, bytes)
     });
     match written {
         Ok(()) => {

@@ -21,6 +21,7 @@ use super::{
     OBSERVE, Plugins,
     generation::{CallHandler, Generation, ObserveHandler},
     guard::{self, Doing},
+    hands::Hands,
     plugin::Busy,
     poison,
     queue::Item,
@@ -135,7 +136,8 @@ impl Worker {
             Item::Client(event) => {
                 for handler in generation.callers(|k| *k == CallerKind::Clients) {
                     let made: Option<Vec<ByteBuf>> = self.call(&handler, 0, &event);
-                    if let (ClientEvent::Ready(client), Some(made)) = (&*event, made) {
+                    if let (ClientEvent::Ready(client) | ClientEvent::Identified(client), Some(made)) = (&*event, made)
+                    {
                         made.iter().for_each(|text| cot::send_to(&self.plugins, &generation, text, client.conn));
                     }
                 }
@@ -152,7 +154,7 @@ impl Worker {
                     _ => None,
                 };
                 for handler in generation.callers(|k| *k == CallerKind::Links) {
-                    let _: Option<()> = self.call(&handler, 0, &event);
+                    self.link(&handler, &event);
                 }
                 if let (Some(link), Some(links)) = (frame, generation.links.get()) {
                     links.processed(super::services::links::LinkId(link), 1);
@@ -163,8 +165,31 @@ impl Worker {
         }
     }
 
+    /// A frame that panics its handler comes once more; the second time it is set aside, and the link goes on.
+    fn link(&self, handler: &CallHandler, event: &message::LinkEvent) {
+        let panics = || self.ask::<_, ()>(handler, 0, event) == Err(abi::failure::PANICKED);
+        if let message::LinkEvent::Frame { link, number, bytes } = event {
+            if panics() && self.generation.alive() && panics() {
+                let name = format!("link-{}-{link}-{number}.bin", self.generation.number);
+                let why = "panicked its handler twice";
+                poison::keep(&self.plugins, &self.generation.plugin, &name, bytes, handler.tag.handler, why);
+            }
+        } else {
+            let _: Option<()> = self.call(handler, 0, event);
+        }
+    }
+
     /// One call of a handler that is no observer; None = it failed.
     fn call<A, B>(&self, handler: &CallHandler, hop: u8, args: &A) -> Option<B>
+    where
+        A: serde::Serialize,
+        B: serde::de::DeserializeOwned,
+    {
+        self.ask(handler, hop, args).ok()
+    }
+
+    /// The same; the error is the failure's code.
+    fn ask<A, B>(&self, handler: &CallHandler, hop: u8, args: &A) -> Result<B, u32>
     where
         A: serde::Serialize,
         B: serde::de::DeserializeOwned,
@@ -178,10 +203,10 @@ impl Worker {
         handler.stats.note(began.elapsed());
         self.busy(None);
         match answer {
-            RResult::ROk(answer) => message::unpack(&answer).ok(),
+            RResult::ROk(answer) => message::unpack(&answer).map_err(|_| abi::failure::INVALID),
             RResult::RErr(failure) => {
                 self.failed(handler.tag.handler, &failure, || handler.stats.panicked());
-                None
+                Err(failure.code)
             }
         }
     }
@@ -259,7 +284,7 @@ impl Worker {
         self.busy(Some(handler.tag.handler));
         let entered = guard::enter(handler.tag, Doing::default());
         let began = Instant::now();
-        let batch = Batch { plugins: &self.plugins, events: &events };
+        let batch = Batch { plugins: &self.plugins, hands: &self.generation.hands, events: &events };
         let taken = handler.object.observe(&abi::Observed_TO::from_ptr(abi::RRef::new(&batch), TD_Opaque));
         drop(entered);
         let took = began.elapsed().div_f64(n as f64);
@@ -317,6 +342,7 @@ fn wants(generation: &Generation, handler: &ObserveHandler, seen: &Seen) -> bool
 
 struct Batch<'a> {
     plugins: &'a Plugins,
+    hands: &'a Hands,
     events: &'a [Arc<Seen>],
 }
 
@@ -335,7 +361,9 @@ impl abi::Observed for Batch<'_> {
     }
     fn begin(&self, index: usize) -> bool {
         let hop = |seen: &Arc<Seen>| seen.source.lend().plugin().map_or(0, |from| from.hop);
-        guard::set_hop(self.events.get(index).map_or(0, hop));
-        index < self.events.len()
+        let Some(seen) = self.events.get(index) else { return false };
+        guard::set_hop(hop(seen));
+        // A held one that was let go already is not handled again.
+        seen.held.is_empty() || self.hands.holds(seen.journal)
     }
 }

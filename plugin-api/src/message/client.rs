@@ -96,7 +96,7 @@ pub struct Contact {
 pub enum ClientEvent {
     /// It is there; nothing else is known yet.
     Connected(ClientInfo),
-    /// It told who it is, or changed it.
+    /// It told who it is, or changed it. The handler's answer is sent to it alone.
     Identified(ClientInfo),
     /// Its groups changed.
     Groups(ClientInfo),

@@ -5,6 +5,7 @@
 //! every call can be sent to another process one day. Units: metres, degrees true, ms UTC.
 mod client;
 mod event;
+mod file;
 mod http;
 mod life;
 mod link;
@@ -18,6 +19,7 @@ pub use event::{
     Also, Band, BindDest, Delivery, Exclude, InterceptSpec, Judged, Latest, Mode, ObserveSpec, Panic, Poisoned,
     Release, Replay, RouteInfo, SendHow, SourceInfo, SourceKind, Taken, Target, Unbind, action,
 };
+pub use file::{FileAnswer, FileAsk, FileInfo};
 pub use http::{Auth, Identity, Listener, RequestHead, ResponseHead, Role, RouteSpec, Scope, Spooled};
 pub use life::{CallerKind, CallerSpec, Hello, Level, Manifest, Metric, MetricKind, Phase, ServerInfo, Status};
 pub use link::{Frames, LinkDial, LinkEvent, LinkListen, LinkOpened, LinkProfile, LinkTls, LinkWrite, Trust};
@@ -120,7 +122,7 @@ pub mod op {
         LINK_PAIR = "link.pair";
         /// () → [`super::ServerInfo`].
         SERVER = "server";
-        /// (sha256, …): the enterprise-sync store; answered once the server has one.
+        /// [`super::FileAsk`] → [`super::FileAnswer`]; `Unsupported` from a server without a store of files.
         FILES = "files";
     }
 }

@@ -3,9 +3,30 @@ use serde_bytes::ByteBuf;
 
 use super::{Event, Host, Result, Route, Send};
 use crate::{
-    cot::Cot,
+    abi::ObservedRef,
+    cot::{Cot, scan},
     message::{Also, Release, Target, op},
 };
+
+/// Makes the held events of a batch for as long as `f` runs.
+pub(super) fn with_batch<T>(
+    host: &Host,
+    events: &ObservedRef<'_>,
+    which: &[usize],
+    f: impl FnOnce(Vec<Held<'_>>) -> T,
+) -> T {
+    let scanned: Vec<_> = which
+        .iter()
+        .filter_map(|index| {
+            let text = events.event(*index).text.as_slice();
+            // The host never gives what is no event.
+            Some((*index, text, scan(text).ok()?))
+        })
+        .collect();
+    let both: Vec<_> =
+        scanned.iter().map(|(index, text, spans)| (Event::of(text, spans), Route::new(events, *index))).collect();
+    f(both.iter().map(|(event, route)| Held { host, event, route, over: false }).collect())
+}
 
 /// Used once: [`Held::release`] lets the event go; dropped, it goes nowhere and is counted.
 pub struct Held<'a> {

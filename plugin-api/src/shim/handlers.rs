@@ -67,6 +67,52 @@ impl<F: FnMut(&Event<'_>, &Route<'_>) -> Result<(), String> + Send> abi::Observe
     }
 }
 
+/// Held events, as many as there are: the handler is given the numbers of a batch that are to be handled.
+pub struct BatchFn<F> {
+    name: Cow<'static, str>,
+    f: Mutex<Sealed<F>>,
+}
+
+impl<F: FnMut(&ObservedRef<'_>, &[usize]) -> Result<(), String> + Send> BatchFn<F> {
+    /// An error is logged.
+    pub fn new(name: impl Into<Cow<'static, str>>, f: F) -> Self {
+        Self { name: name.into(), f: Mutex::new(Sealed::new(f)) }
+    }
+}
+
+impl<F: FnMut(&ObservedRef<'_>, &[usize]) -> Result<(), String> + Send> abi::Observe for BatchFn<F> {
+    fn observe(&self, events: &ObservedRef<'_>) -> RResult<RVec<u8>, Failure> {
+        let mut taken = Taken::default();
+        let mut f = self.f.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut give = |which: &[usize]| {
+            let done = guard(&self.name, || f(events, which))?;
+            if let Err(why) = done {
+                tracing::warn!(handler = %self.name, "held events could not be handled: {why}");
+            }
+            Ok(())
+        };
+        let all: Vec<usize> = (0..events.len()).filter(|index| events.begin(*index)).collect();
+        if all.is_empty() {
+            return ROk(message::pack(&taken).into());
+        }
+        match give(&all) {
+            Ok(()) => {}
+            Err(panic) if all.len() == 1 => taken.poisoned.push(Poisoned { index: all[0], panic }),
+            // One of them did it: each by itself, but those that were released before it.
+            Err(_) => {
+                for index in all {
+                    if events.begin(index)
+                        && let Err(panic) = give(&[index])
+                    {
+                        taken.poisoned.push(Poisoned { index, panic });
+                    }
+                }
+            }
+        }
+        ROk(message::pack(&taken).into())
+    }
+}
+
 /// A route.
 pub struct HttpFn<F> {
     name: Cow<'static, str>,

@@ -10,7 +10,7 @@ mod sealed;
 mod start;
 
 pub(crate) use handlers::PullFn;
-pub use handlers::{CallFn, HttpFn, InterceptFn, ObserveFn};
+pub use handlers::{BatchFn, CallFn, HttpFn, InterceptFn, ObserveFn};
 pub use hook::{guard, install};
 pub use sealed::Sealed;
 pub use start::start;

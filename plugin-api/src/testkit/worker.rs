@@ -166,13 +166,13 @@ impl Shared {
                 Ok(Err(error)) => return self.log.add(tracing::Level::ERROR, "testkit", error.to_string()),
                 Err(failure) => return self.failed("clients", &failure),
             };
-            // Only `Ready` has an answer that is sent.
-            if !matches!(event, ClientEvent::Ready(_)) {
+            // Others have no answer that is sent.
+            if !matches!(event, ClientEvent::Ready(_) | ClientEvent::Identified(_)) {
                 continue;
             }
             for text in texts {
                 if let Err(failure) = self.send(&text, SendHow::from(Target::Conns(vec![conn])), 1) {
-                    self.failed("an event returned for Ready", &failure);
+                    self.failed("an event returned for a client", &failure);
                 }
             }
         }

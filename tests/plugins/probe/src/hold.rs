@@ -45,11 +45,39 @@ impl Figures {
 /// Registers the handler.
 pub fn register(reg: &mut Registrar<'_>, probe: &Arc<Probe>) {
     let probe = probe.clone();
-    reg.held(move |held| handle(&probe, held));
+    reg.held_batch(move |all| handle(&probe, all));
 }
 
-fn handle(probe: &Probe, held: Held<'_>) -> Result<()> {
-    let (host, uid, id) = (&probe.host, held.event.uid().into_owned(), held.journal_id());
+/// One transaction for all of them, then each is let go.
+fn handle(probe: &Probe, all: Vec<Held<'_>>) -> Result<()> {
+    let mut stored = Vec::new();
+    let mut failed = Ok(());
+    for held in all {
+        match look(probe, held) {
+            Ok(Some(held)) => stored.push(held),
+            Ok(None) => {}
+            Err(error) => failed = Err(error),
+        }
+    }
+    probe.pause.at("commit");
+    if !probe.config.unstored && !stored.is_empty() {
+        probe.host.sql().tx(|t| {
+            for held in &stored {
+                let (uid, dests) = (held.event.uid().into_owned(), json!(held.route.dests).to_string());
+                let row = params![held.journal_id(), uid, dests, held.replayed()];
+                t.exec("INSERT OR IGNORE INTO event VALUES(?1, ?2, ?3, ?4)", row)?;
+            }
+            Ok(())
+        })?;
+    }
+    probe.pause.at("release");
+    stored.into_iter().try_for_each(|held| let_go(probe, held))?;
+    failed
+}
+
+/// None = it was dealt with as it asked for.
+fn look<'h>(probe: &Probe, held: Held<'h>) -> Result<Option<Held<'h>>> {
+    let (uid, id) = (held.event.uid().into_owned(), held.journal_id());
     let dests = held.route.dests.clone();
     probe.diary.note(
         "held",
@@ -58,17 +86,16 @@ fn handle(probe: &Probe, held: Held<'_>) -> Result<()> {
     probe.fuses.burn("held");
     match held.event.detail("held").and_then(|h| h.attr("do")).as_deref() {
         Some("panic") => fuse::blow("held"),
-        Some("discard") => return held.discard(),
-        Some("forget") => return Ok(()),
-        Some("fail") => return Err(Error::new("told to fail")),
-        _ => {}
+        Some("discard") => held.discard().map(|()| None),
+        Some("forget") => Ok(None),
+        Some("fail") => Err(Error::new("told to fail")),
+        _ => Ok(Some(held)),
     }
-    probe.pause.at("commit");
-    if !probe.config.unstored {
-        let row = params![id, &uid, json!(dests).to_string(), held.replayed()];
-        host.sql().exec("INSERT OR IGNORE INTO event VALUES(?1, ?2, ?3, ?4)", row)?;
-    }
-    probe.pause.at("release");
+}
+
+fn let_go(probe: &Probe, held: Held<'_>) -> Result<()> {
+    let (host, uid, id) = (&probe.host, held.event.uid().into_owned(), held.journal_id());
+    let dests = held.route.dests.clone();
     let mut before = Vec::new();
     let mut targets = Vec::new();
     for (kind, name) in &dests {

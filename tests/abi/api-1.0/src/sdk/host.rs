@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Clients, Error, History, Kv, Links, Result, Sender, sql::Sql};
+use super::{Clients, Error, Files, History, Kv, Links, Result, Sender, sql::Sql};
 use crate::{
     abi::{HostBox, RResult},
     message::{self, Hello, Level, Metric, MetricKind, Panic, ServerInfo, Status, op},
@@ -88,6 +88,11 @@ impl Host {
     /// Newest events; what newcomers are shown.
     pub fn history(&self) -> History<'_> {
         History(self)
+    }
+
+    /// Stored files.
+    pub fn files(&self) -> Files<'_> {
+        Files(self)
     }
 
     /// Connections whose sockets the server owns.

@@ -6,14 +6,14 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_bytes::ByteBuf;
 
 use super::{
-    Auth, Cx, Delivery, Error, Event, Filter, Held, Host, HttpError, LinkEvent, Listeners, Method, Request, Response,
+    Auth, Cx, Delivery, Error, Event, Filter, Held, held, Host, HttpError, LinkEvent, Listeners, Method, Request, Response,
     Result, Route, Scope, Service, Verdict,
 };
 use crate::{
     abi::{self, Failure, TD_Opaque, failure},
     cot::Cot,
     message::{self, Band, CallerKind, CallerSpec, ClientEvent, InterceptSpec, ObserveSpec, RouteSpec, Status},
-    shim::{self, CallFn, HttpFn, InterceptFn, ObserveFn},
+    shim::{self, BatchFn, CallFn, HttpFn, InterceptFn, ObserveFn},
 };
 
 /// What an observer, timer or the like may return: nothing, or an error that is logged.
@@ -149,10 +149,23 @@ impl<'a> Registrar<'a> {
         self.observer(&what, handler);
     }
 
-    fn observer<F>(&mut self, what: &ObserveSpec, handler: ObserveFn<F>)
+    /// The same, as many at once as wait (at most 256): one transaction can cover them, and with it one commit. Release
+    /// each behind the transaction, in order; what is left in the list goes nowhere.
+    pub fn held_batch<F, O>(&mut self, mut f: F)
     where
-        F: FnMut(&Event<'_>, &Route<'_>) -> Result<(), String> + Send + 'static,
+        F: FnMut(Vec<Held<'_>>) -> O + Send + 'static,
+        O: Outcome,
     {
+        let host = self.host.clone();
+        let handler = BatchFn::new("held", move |events: &abi::ObservedRef<'_>, which: &[usize]| {
+            held::with_batch(&host, events, which, |all| f(all).outcome())
+        });
+        let (types, details) = (vec!["*".to_owned()], Vec::new());
+        let what = ObserveSpec { types, details, delivery: Delivery::Reliable, own: true, coalesce: true, held: true };
+        self.observer(&what, handler);
+    }
+
+    fn observer(&mut self, what: &ObserveSpec, handler: impl abi::Observe + 'static) {
         let handler = abi::Observe_TO::from_value(handler, TD_Opaque);
         let done = self.host.raw().observe(message::pack(what).as_slice().into(), handler);
         self.done(done);
@@ -201,7 +214,9 @@ impl<'a> Registrar<'a> {
         self.call(kind, "timer", move |()| f.lock().unwrap_or_else(std::sync::PoisonError::into_inner)().outcome());
     }
 
-    /// What happens to connections, on the plugin's worker. What is returned for `Ready` is sent to that client alone.
+    /// What happens to connections, on the plugin's worker. What is returned for `Ready` and `Identified`
+    /// is sent to that client alone. `Ready` may come first, with an empty uid: a client is shown who is there as soon as it
+    /// connects (`cot.replay_at`).
     pub fn clients<F>(&mut self, f: F)
     where
         F: FnMut(&ClientEvent) -> Vec<Cot> + Send + 'static,
