@@ -1,9 +1,9 @@
 //! [`Database`]: one SQLite file of the core or of a plugin, with one writer and readers on snapshots.
 //!
 //! Everything here blocks: callers are plain threads and blocking pools, never the router. A write is committed when the
-//! call returns ([`super::writer`]); a query sees one snapshot ([`super::readers`]). A handle is cheap to clone; the file
+//! call returns (`writer`); a query sees one snapshot (`readers`). A handle is cheap to clone; the file
 //! closes with [`Database::close`], or with the last handle, transaction and cursor. Opened with
-//! [`Options::confined`], statements cannot leave the file ([`super::confine`]). operations.md 7.1, plugins.md 1.3.
+//! [`Options::confined`], statements cannot leave the file (`confine`). operations.md 7.1, plugins.md 1.3.
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -3,7 +3,7 @@
 //! Order: compare what is applied with the list (nothing is changed when they disagree); a copy of the database beside
 //! it, if it already has migrations and gets new ones; then each new one. Foreign keys rest while a migration runs, so
 //! that a table can be rebuilt without its children being deleted, and all are checked before its commit. The copy goes
-//! back with [`restore`] when the start that needed the new schema fails (plugins.md 6).
+//! back with `restore` when the start that needed the new schema fails (plugins.md 6).
 use std::{
     fs,
     path::{Path, PathBuf},

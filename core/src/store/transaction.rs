@@ -3,7 +3,7 @@
 //! From [`super::database::Database::begin`] to the end no other write happens, so everything read is current. It ends
 //! by [`Transaction::commit`]; dropping it rolls back. At its limit the running statement is interrupted, everything is
 //! rolled back and each later call says so; if it just sits there, those who wait take the connection (see
-//! [`super::writer`]). It may move to another thread (`Send + Sync`), but the thread that began it counts as being
+//! `writer`). It may move to another thread (`Send + Sync`), but the thread that began it counts as being
 //! inside: there the database itself answers [`StoreError::InTransaction`] until the end.
 use std::{
     fmt,

@@ -1,9 +1,9 @@
 //! Emergencies: kept, repeated until cancelled, shown to newcomers (kml-emergency-reports.md b; cot.md 7.2).
 //!
-//! An alert of a client is taken into the table on its way to the receivers ([`intake`]), stored behind it ([`store`]),
-//! repeated by a timer ([`repeat`]) and shown to whoever comes later ([`newcomer`]). Operators raise and cancel alerts
-//! over REST ([`rest`]), look at them ([`listing`]) and at what repeats ([`repeater`]); other plugins ask the service
-//! ([`alerts`]). Without this plugin emergencies are relayed like anything else and nothing repeats.
+//! An alert of a client is taken into the table on its way to the receivers (`intake`), stored behind it (`store`),
+//! repeated by a timer (`repeat`) and shown to whoever comes later (`newcomer`). Operators raise and cancel alerts
+//! over REST (`rest`), look at them (`listing`) and at what repeats (`repeater`); other plugins ask the service
+//! (`alerts`). Without this plugin emergencies are relayed like anything else and nothing repeats.
 use std::{sync::Arc, time::Duration};
 
 use fts_plugin_api::{

@@ -1,9 +1,9 @@
 //! The probe: every part of the plugin contract, driven from outside. Tests tell it what to bind, hold, send and break
-//! through `POST /api/plugins/probe/do` ([`ask`]), and read what its handlers saw from its [`diary`].
+//! through `POST /api/plugins/probe/do` (`ask`), and read what its handlers saw from its `diary`.
 //!
 //! Audiences, bindings and shown events live in its database and are declared again at each start, as the mission plugin
 //! does it; the key `forget` keeps it from that. Held events go the mission plugin's way: store, notice, event
-//! ([`hold`]), with a place to stop in before each step ([`pause`]). Handlers panic when their [`fuse`] is set. What must
+//! (`hold`), with a place to stop in before each step (`pause`). Handlers panic when their `fuse` is set. What must
 //! not happen: behaviour that a real plugin could not have.
 mod ask;
 mod diary;
