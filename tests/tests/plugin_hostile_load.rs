@@ -45,14 +45,15 @@ fn a_worker_that_blocks_is_told_as_stuck_and_delays_nobody_else() {
     let server = hostile("block-observe", &format!("until = {file:?}")).start();
     let talk = Talk::begin(&server);
     let mut poker = poke(&server, 3);
+    // Longer than any other wait of a test: stuck means 30 s.
+    let until = Instant::now() + Duration::from_secs(60);
     let line = loop {
-        // Longer than any other wait of a test: stuck means 30 s.
-        let found = server.logs().into_iter().find(|l| l["event"] == "plugin.stuck");
-        if let Some(found) = found {
+        if let Some(found) = server.logs().into_iter().find(|l| l["event"] == "plugin.stuck") {
             break found;
         }
+        assert!(Instant::now() < until, "nobody says that it is stuck");
+        // A round through the server is the pause between two looks.
         poker.sync();
-        std::thread::sleep(Duration::from_millis(50));
     };
     assert!(line["msg"].as_str().unwrap().starts_with("stuck in observe b-x-h for 3"), "{line}");
     assert!(shown(&server)["stuck"].as_str().unwrap().starts_with("stuck in observe b-x-h"));

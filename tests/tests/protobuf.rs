@@ -67,14 +67,16 @@ fn line_18_each_connection_is_told_once_that_protobuf_is_spoken() {
     let server = Server::build().tls().start();
     let pki = fts_tests::Pki::issue(&server, "alice");
     let config = pki.client(&server.data_dir().join("certs/ca.pem"), rustls::ALL_VERSIONS);
-    let plain = Client::to(server.address("cot_tcp"), "plain");
-    let tls = Client::tls(&server, "cot_tls", config).unwrap();
-    let mut uids = Vec::new();
-    let mut other = Client::connect(&server);
-    for (mut client, uid) in [(plain, "PLAIN"), (tls, "TLS")] {
+    let mut plain = Client::to(server.address("cot_tcp"), "plain");
+    let mut tls = Client::tls(&server, "cot_tls", config).unwrap();
+    // Both before anybody is there: who is there is shown first (line 27).
+    let uids = [&mut plain, &mut tls].map(|client| {
         let hello = client.next_within(Duration::from_secs(1)).unwrap();
         assert_is_announcement(&hello);
-        uids.push(hello.uid().to_owned());
+        hello.uid().to_owned()
+    });
+    let mut other = Client::connect(&server);
+    for (client, uid) in [(plain, "PLAIN"), (tls, "TLS")] {
         // It does not come again, not even at identification.
         let mut client = client.identify(uid, uid);
         other.send(&marker(uid));
