@@ -7,7 +7,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use fts_plugin_api::{
@@ -226,20 +226,6 @@ impl Queue {
     pub fn depth(&self) -> (usize, usize, u64) {
         let inner = self.inner.lock();
         (inner.items.len(), inner.bytes, inner.dropped)
-    }
-
-    /// Waits until nothing waits, for tests and orderly ends. False = it took longer.
-    pub fn empty_within(&self, limit: Duration) -> bool {
-        let until = Instant::now() + limit;
-        loop {
-            if self.inner.lock().items.is_empty() {
-                return true;
-            }
-            if Instant::now() >= until {
-                return false;
-            }
-            std::thread::yield_now();
-        }
     }
 }
 

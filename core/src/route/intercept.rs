@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use super::{
     Batch, Done, Reason, Resolved, Router,
     hooks::{Outgoing, Say, Seen, Table},
-    notice::{HASHER, has_dest, replaceable},
+    notice::{HASHER, replaceable},
     turn::{HeldBy, More, Ready, Staged},
 };
 use crate::{
@@ -242,11 +242,6 @@ impl Router {
         for watching in hooks.observers(&staged.cot, plugin.as_deref()) {
             journal.consumer(&watching.observer.consumer).done(id);
         }
-    }
-
-    /// Does any `<dest>` of the event name somebody?
-    pub fn is_addressed(cot: &Cot) -> bool {
-        has_dest(cot)
     }
 }
 

@@ -34,7 +34,7 @@ impl Router {
 
     /// Lets a held event go: first each notice to its own target, then the event.
     pub fn release(&self, notices: &[Outgoing], seen: &Seen, aim: Aim) {
-        let mut ready: Vec<_> = notices.iter().filter_map(|notice| self.outgoing_ref(notice)).collect();
+        let mut ready: Vec<_> = notices.iter().filter_map(|notice| self.outgoing(notice)).collect();
         let mut bytes = notices.iter().map(|n| n.text.len()).sum::<usize>();
         let source = seen.source.lend();
         let Ok(spans) = scan(&seen.text) else { return };
@@ -64,11 +64,7 @@ impl Router {
     }
 
     /// An event that an intercept added, ready to be staged.
-    pub(super) fn outgoing(&self, outgoing: Outgoing) -> Option<Ready> {
-        self.outgoing_ref(&outgoing)
-    }
-
-    fn outgoing_ref(&self, outgoing: &Outgoing) -> Option<Ready> {
+    pub(super) fn outgoing(&self, outgoing: &Outgoing) -> Option<Ready> {
         let mut batch = self.batch(outgoing).ok()?;
         self.take_in(&mut batch, outgoing, false, &mut Done::default())?.pop()
     }
@@ -106,7 +102,7 @@ impl Router {
         let mut events = SmallVec::from_iter([staged]);
         let ticket = if hooks { batch.journal(&table, &mut events, done) } else { None };
         let mut ready = vec![batch.ready(super::Owned::Plugin(outgoing.from.clone()), events)];
-        ready.extend(also.into_iter().filter_map(|o| self.outgoing(o)));
+        ready.extend(also.into_iter().filter_map(|o| self.outgoing(&o)));
         if ticket.is_some() {
             done.pending = Some(super::Pending::new(ready, buf.len(), ticket));
             return Some(Vec::new());

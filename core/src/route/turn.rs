@@ -179,7 +179,7 @@ impl Batch<'_> {
         if !events.is_empty() {
             ready.push(self.ready(self.source.own(), events));
         }
-        ready.extend(also.into_iter().filter_map(|outgoing| self.router.outgoing(outgoing)));
+        ready.extend(also.into_iter().filter_map(|outgoing| self.router.outgoing(&outgoing)));
         let behind = std::mem::take(&mut self.behind);
         if ticket.is_some() || behind {
             // What follows in this read must not overtake it.

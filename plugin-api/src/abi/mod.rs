@@ -13,7 +13,7 @@
 //! | an operation name of [`Host::call`] or a handler kind of [`Caller::call`] | yes, in a minor |
 //! | a method after `last_prefix_field` of [`Host`], [`Intercept`], [`Observe`], [`Http`], [`Caller`], [`Source`], [`Observed`], [`Body`], [`Pull`] **with a default body** | yes, in a minor |
 //! | the same without a default body | no: it passes the check and ends the process when an older object is called |
-//! | a field after `last_prefix_field` of [`HostModule`] or [`BytesCalls`], made optional | yes, in a minor |
+//! | a field after `last_prefix_field` of [`HostModule`], made optional | yes, in a minor |
 //! | anything reachable from [`PluginModule`]: [`PluginHandle`], [`Failure`] | no, frozen for the major |
 //! | a field of a struct that crosses by value ([`EventView`], [`Verdict`], [`Reply`], [`Span`], [`Child`]) | no |
 //! | renaming this package, a type, a module or a field | no: names are part of the layout |
@@ -24,7 +24,6 @@
 // The sabi_trait macro writes code clippy has opinions on.
 #![allow(clippy::all)]
 
-mod bytes;
 mod event;
 mod handler;
 mod host;
@@ -42,7 +41,6 @@ pub use abi_stable::{
 
 pub(crate) use self::module::owned_stream;
 pub use self::{
-    bytes::{BytesCalls, SharedBytes},
     event::{EventView, Observed, Observed_TO, ObservedRef, Source, Source_TO, SourceRef},
     handler::{
         Body, Body_TO, BodyBox, Caller, Caller_TO, CallerBox, Http, Http_TO, HttpBox, Intercept, Intercept_TO,

@@ -23,7 +23,7 @@ pub use file::{FileAnswer, FileAsk, FileInfo};
 pub use http::{Auth, Identity, Listener, RequestHead, ResponseHead, Role, RouteSpec, Scope, Spooled};
 pub use life::{CallerKind, CallerSpec, Hello, Level, Manifest, Metric, MetricKind, Phase, ServerInfo, Status};
 pub use link::{Frames, LinkDial, LinkEvent, LinkListen, LinkOpened, LinkProfile, LinkTls, LinkWrite, Trust};
-pub use service::{Alert, Bus, KvSet, ServiceCall, Skipped};
+pub use service::{Alert, Bus, KvSet, ServiceCall};
 pub use sql::{CursorPage, Migrated, Migration, Rows, Statement, Value};
 
 /// Names of operations for [`crate::abi::Host::call`]. Each line: argument → answer.

@@ -34,15 +34,6 @@ pub struct KvSet {
     pub value: Option<ByteBuf>,
 }
 
-/// Somebody who could not be asked.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Skipped {
-    /// The plugin.
-    pub plugin: String,
-    /// Why.
-    pub why: String,
-}
-
 /// An emergency, as the service `alerts` tells it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -23,10 +23,8 @@ pub(super) fn with_batch<T>(
             Some((*index, text, scan(text).ok()?))
         })
         .collect();
-    let both: Vec<_> = scanned
-        .iter()
-        .map(|(index, text, spans)| (Event::of(text, spans), Route::new(events, *index)))
-        .collect();
+    let both: Vec<_> =
+        scanned.iter().map(|(index, text, spans)| (Event::of(text, spans), Route::new(events, *index))).collect();
     f(both.iter().map(|(event, route)| Held { host, event, route, over: false }).collect())
 }
 

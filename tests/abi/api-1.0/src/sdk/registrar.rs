@@ -6,8 +6,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_bytes::ByteBuf;
 
 use super::{
-    Auth, Cx, Delivery, Error, Event, Filter, Held, held, Host, HttpError, LinkEvent, Listeners, Method, Request, Response,
-    Result, Route, Scope, Service, Verdict,
+    Auth, Cx, Delivery, Error, Event, Filter, Held, Host, HttpError, LinkEvent, Listeners, Method, Request, Response,
+    Result, Route, Scope, Service, Verdict, held,
 };
 use crate::{
     abi::{self, Failure, TD_Opaque, failure},
