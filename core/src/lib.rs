@@ -7,6 +7,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod directory;
+pub mod files;
 pub mod http;
 pub mod identity;
 pub mod net;

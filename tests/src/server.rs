@@ -77,6 +77,16 @@ const DEFAULTS: &[&str] = &[
     "listeners.cot_tls.bind=\"127.0.0.1\"",
     "listeners.cot_tls.port=0",
     "listeners.cot_tls.enabled=false",
+    "listeners.marti_http.bind=\"127.0.0.1\"",
+    "listeners.marti_http.port=0",
+    "listeners.marti_https.bind=\"127.0.0.1\"",
+    "listeners.marti_https.port=0",
+    "listeners.marti_https.enabled=false",
+    "listeners.enrollment.bind=\"127.0.0.1\"",
+    "listeners.enrollment.port=0",
+    "listeners.enrollment.enabled=false",
+    "listeners.rest.bind=\"127.0.0.1\"",
+    "listeners.rest.port=0",
     "listeners.admin.port=0",
     "tls.key_type=\"p256\"",
     "cot.welcome_message=\"\"",
@@ -90,9 +100,14 @@ impl Builder {
         self
     }
 
-    /// With the TLS listener.
+    /// With the TLS listener for CoT.
     pub fn tls(self) -> Self {
         self.set("listeners.cot_tls.enabled", "true")
+    }
+
+    /// With all TLS listeners: CoT, TAK API and enrollment.
+    pub fn secure(self) -> Self {
+        self.tls().set("listeners.marti_https.enabled", "true").set("listeners.enrollment.enabled", "true")
     }
 
     /// Lines of fts.toml, for tables that `set` cannot write.

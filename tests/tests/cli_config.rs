@@ -140,7 +140,7 @@ fn op13_5_freetakservers_variables_are_accepted_with_a_note() {
     let out = fts(dir.path(), &env, &["config", "check"]);
     let said = text(&out.stderr);
     assert!(out.status.success(), "{said}");
-    for name in ["FTS_SECRET_KEY", "FTS_COT_TO_DB", "FTS_API_PORT", "FTS_CLI_WHITELIST", "FTS_FED_PORT", "FTS_MAP_LAT"]
+    for name in ["FTS_SECRET_KEY", "FTS_CLI_WHITELIST", "FTS_FED_PORT", "FTS_MAP_LAT"]
     {
         assert!(said.contains(&format!("{name} is accepted and has no effect")), "{name}: {said}");
     }

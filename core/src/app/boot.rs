@@ -16,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     banner,
     canary::Canary,
-    node, notify, plugins, report,
+    node, notify, parts, plugins, report,
     server::{Listening, Server},
     shutdown,
 };
@@ -27,7 +27,7 @@ use crate::{
     http::{
         admin::{self, Access, Control},
         body::BodyLimits,
-        fallbacks, local,
+        local,
         mux::{Mux, MuxSettings},
     },
     identity::{Authority, CertError},
@@ -36,7 +36,7 @@ use crate::{
     plugins::overrides,
     route::Router,
     session::{Sessions, datagram::Datagrams, mesh, sweep},
-    store::journal::JournalError,
+    store::{error::StoreError, journal::JournalError},
 };
 
 /// Flags of `fts run`.
@@ -69,6 +69,8 @@ pub(super) enum BootError {
     #[error("{0}")]
     Log(String),
     #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("{0}")]
     Journal(#[from] JournalError),
     #[error("{0}")]
     Plugin(String),
@@ -77,7 +79,7 @@ pub(super) enum BootError {
 impl BootError {
     fn code(&self) -> ExitCode {
         match self {
-            BootError::Config(_) | BootError::Log(_) => ExitCode::from(4),
+            BootError::Config(_) | BootError::Log(_) | BootError::Store(StoreError::Newer { .. }) => ExitCode::from(4),
             BootError::Node(node::NodeError::Locked(..)) => ExitCode::from(5),
             _ => ExitCode::FAILURE,
         }
@@ -114,7 +116,8 @@ fn start(global: &Global, args: &RunArgs) -> Result<ExitCode, BootError> {
     tracing::info!(event = "config.loaded", file, "configuration");
     loaded.notes.iter().for_each(|note| tracing::warn!(event = "config.note", "{note}"));
     config.server.node_id = node::node_id(&config.server.data_dir, &config.server.node_id)?;
-    let tls = config.listeners.cot().any(|l| l.enabled && l.kind == ListenerKind::CotTls);
+    let tls = config.listeners.cot().any(|l| l.enabled && l.kind == ListenerKind::CotTls)
+        || config.listeners.http().any(|l| l.enabled && l.tls);
     let authority = if tls { Some(Arc::new(Authority::open(&config)?)) } else { None };
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if config.server.worker_threads > 0 {
@@ -138,16 +141,19 @@ async fn serve(
     let router = Arc::new(Router::new(Arc::new(Directory::default()), config.clone()));
     let sessions = Sessions::new(router.clone());
     let mux = Mux::new(MuxSettings::new(config.server.data_dir.join("run/spool")));
-    fallbacks::register(&mux, &config.server.node_id).map_err(|e| BootError::Plugin(e.to_string()))?;
+    let running = Arc::new(ArcSwap::from(config.clone()));
+    let authority = Arc::new(ArcSwapOption::new(authority));
+    let native = parts::open(running.clone(), router.clone(), sessions.clone(), mux.clone(), authority.clone())?;
     let server = Arc::new(Server {
         sources,
         loaded: Mutex::new(loaded),
         mux,
         plugins: OnceLock::new(),
-        running: ArcSwap::from(config.clone()),
+        running,
         router,
         sessions,
-        authority: ArcSwapOption::new(authority),
+        authority,
+        native,
         limits: Arc::new(ArcSwap::from_pointee(config.stream.limits.clone())),
         acceptors: OnceLock::new(),
         logs,

@@ -11,6 +11,7 @@ mod control;
 pub mod crash;
 pub mod node;
 mod notify;
+mod parts;
 mod plugins;
 mod report;
 mod server;

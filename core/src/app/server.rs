@@ -11,7 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::canary::Canary;
 use crate::{
     config::{Config, Limits, Loaded, Sources},
-    http::mux::Mux,
+    http::{mux::Mux, native::Native},
     identity::Authority,
     net::Acceptor,
     observe::log::Logs,
@@ -27,7 +27,7 @@ pub struct Server {
     /// Values with their origins.
     pub loaded: Mutex<Loaded>,
     /// The configuration of this moment.
-    pub running: ArcSwap<Config>,
+    pub running: Arc<ArcSwap<Config>>,
     /// Routing and who is there.
     pub router: Arc<Router>,
     /// HTTP routes of core and plugins.
@@ -37,7 +37,9 @@ pub struct Server {
     /// All streams.
     pub sessions: Arc<Sessions>,
     /// CA and server certificate; None when no TLS listener is on.
-    pub authority: ArcSwapOption<Authority>,
+    pub authority: Arc<ArcSwapOption<Authority>>,
+    /// What the HTTP endpoints work with: database, accounts, files.
+    pub native: Arc<Native>,
     /// `[stream.limits]` as the listeners see it; exchanged at reload.
     pub limits: Arc<ArcSwap<Limits>>,
     /// The TCP listeners; set once they accept.

@@ -4,7 +4,7 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use toml_edit::Value;
 
-use super::{keys::*, *};
+use super::{keys::*, services::Video, *};
 
 /// Reads values by key path; collects errors.
 pub(super) struct Build<'a> {
@@ -35,6 +35,10 @@ impl Build<'_> {
             listeners: Listeners {
                 cot_tcp: self.listener("cot_tcp", ListenerKind::CotTcp),
                 cot_tls: self.listener("cot_tls", ListenerKind::CotTls),
+                marti_http: self.http_listener("marti_http", false),
+                marti_https: self.http_listener("marti_https", true),
+                enrollment: self.http_listener("enrollment", true),
+                rest: self.http_listener("rest", false),
                 admin: AdminListener {
                     enabled: self.flag("listeners.admin.enabled"),
                     bind: self.text("listeners.admin.bind"),
@@ -43,10 +47,21 @@ impl Build<'_> {
                 extra: self.extra(),
             },
             tls: self.tls(),
+            auth: self.auth(),
+            enrollment: self.enrollment(),
+            groups: self.groups(),
             packages: Packages {
                 password: self.text("packages.password"),
                 p12_encryption: self.word("packages.p12_encryption"),
+                dir: self.path("packages.dir"),
+                one_time: self.flag("packages.one_time"),
             },
+            marti: self.marti(),
+            files: self.files(),
+            video: Video { strip_credentials: self.flag("video.strip_credentials") },
+            storage: self.storage(),
+            retention: self.retention(),
+            backup: self.backup(),
             cot: self.cot(),
             stream: Stream { limits: self.limits() },
             log: Log {
@@ -149,6 +164,7 @@ impl Build<'_> {
             ca_name: self.text("tls.ca_name"),
             server_cert: self.path("tls.server_cert"),
             server_key: self.path("tls.server_key"),
+            web: self.path_or_none("tls.web_cert").zip(self.path_or_none("tls.web_key")),
             crl: self.path("tls.crl"),
             key_type: self.word("tls.key_type"),
             min_version: self.word("tls.min_version"),
@@ -165,11 +181,13 @@ impl Build<'_> {
             replay_map_items: self.flag("cot.replay_map_items"),
             require_identification: self.flag("cot.require_identification"),
             duplicate_uid: self.word("cot.duplicate_uid"),
+            store_forward_chat: self.flag("cot.store_forward_chat"),
             keep_marti: self.flag("cot.keep_marti"),
             allow_client_notices: self.flag("cot.allow_client_notices"),
             ignore_stale: self.flag("cot.ignore_stale"),
             max_persist_ttl: self.duration("cot.max_persist_ttl"),
             oversize: self.word("cot.oversize"),
+            rewrite_sender_url: self.flag("cot.rewrite_sender_url"),
             flow_tags: self.flag("cot.flow_tags"),
             flow_tag_prefix: self.text("cot.flow_tag_prefix"),
             dedupe: self.duration("cot.dedupe"),
@@ -190,6 +208,7 @@ impl Build<'_> {
             max_event_bytes_unidentified: self.count(&key("max_event_bytes_unidentified")),
             max_invalid_events: self.count(&key("max_invalid_events")),
             tls_handshake: self.duration(&key("tls_handshake")),
+            auth_wait: self.duration(&key("auth_wait")),
             handshakes_pending: self.count(&key("handshakes_pending")),
             handshakes_active: self.count(&key("handshakes_active")),
             handshakes_per_ip: self.count(&key("handshakes_per_ip")),
@@ -289,7 +308,7 @@ impl Build<'_> {
         self.take(key, "a size like \"256KiB\" or \"400MB\"", |v| number_or(v, units::size))
     }
 
-    fn duration(&mut self, key: &str) -> Duration {
+    pub(super) fn duration(&mut self, key: &str) -> Duration {
         self.take(key, "a duration like \"20s\" or \"30d\"", |v| match v.as_integer() {
             Some(0) => Some(Duration::ZERO),
             Some(_) => None,
@@ -297,12 +316,12 @@ impl Build<'_> {
         })
     }
 
-    fn path(&mut self, key: &str) -> PathBuf {
+    pub(super) fn path(&mut self, key: &str) -> PathBuf {
         let text = self.text(key);
         if text.is_empty() { PathBuf::new() } else { self.data_dir.join(text) }
     }
 
-    fn word<T: Default + FromStr<Err = &'static str>>(&mut self, key: &str) -> T {
+    pub(super) fn word<T: Default + FromStr<Err = &'static str>>(&mut self, key: &str) -> T {
         let expected = T::from_str("").err().unwrap_or("a word");
         self.take(key, expected, |v| v.as_str()?.parse().ok())
     }

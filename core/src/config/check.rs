@@ -43,6 +43,29 @@ pub(super) fn rules(config: &Config, build: &mut Build<'_>) {
     if admin.enabled && admin.port != 0 {
         ports.insert((false, admin.port), "admin");
     }
+    for listener in config.listeners.http() {
+        let mut fail = |key: &str, message: &str| {
+            let key = format!("listeners.{}.{key}", listener.name);
+            let at = origin(build, &key);
+            build.rule(&key, &at, message);
+        };
+        if listener.enabled
+            && listener.port != 0
+            && let Some(other) = ports.insert((false, listener.port), &listener.name)
+        {
+            fail("port", &format!("port {} is used by listener {other}, too", listener.port));
+        }
+        let known = |url: &str| url.starts_with("http://") || url.starts_with("https://");
+        if !listener.public_url.is_empty() && !known(&listener.public_url) {
+            fail("public_url", "must begin with http:// or https://");
+        }
+        if listener.default_groups.iter().any(|g| g == crate::directory::CANARY || g.is_empty()) {
+            fail("default_groups", "a group is reserved or has no name");
+        }
+    }
+    if config.tls.web.is_none() && build.values.get("tls.web_cert").is_some_and(|(v, _)| v.as_str() != Some("")) {
+        fail_pair(build);
+    }
     for (number, listener) in config.listeners.cot().enumerate() {
         // The first two stand in tables of their own, the others in an array of tables.
         let extra = number.checked_sub(2);
@@ -73,6 +96,11 @@ pub(super) fn rules(config: &Config, build: &mut Build<'_>) {
     }
 }
 
+fn fail_pair(build: &mut Build<'_>) {
+    let at = build.values.get("tls.web_cert").map_or(Origin::Default, |(_, o)| o.clone());
+    build.rule("tls.web_cert", &at, "tls.web_key must be given, too");
+}
+
 fn too_short(idle: Duration) -> bool {
     !idle.is_zero() && idle < Duration::from_secs(200)
 }
@@ -82,8 +110,8 @@ fn is_name(c: char) -> bool {
 }
 
 fn wrong(listener: &CotListener) -> Option<(&'static str, &'static str)> {
-    if listener.auth != Auth::None {
-        return Some(("auth", "only \"none\" in this version, users come with a later one"));
+    if listener.auth != Auth::None && matches!(listener.kind, ListenerKind::CotUdp | ListenerKind::CotMulticast) {
+        return Some(("auth", "only \"none\": a datagram carries no password"));
     }
     if too_short(listener.idle_timeout) {
         return Some(("idle_timeout", "0 or at least 200s"));

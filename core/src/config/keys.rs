@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{plugins::Plugins, words::*};
+use super::{plugins::Plugins, services::*, words::*};
 
 /// Everything. `fts config default` prints it with comments.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -13,7 +13,16 @@ pub struct Config {
     pub compat: Compat,
     pub listeners: Listeners,
     pub tls: Tls,
+    pub auth: AuthKeys,
+    pub enrollment: Enrollment,
+    pub groups: GroupKeys,
     pub packages: Packages,
+    pub marti: Marti,
+    pub files: FileKeys,
+    pub video: Video,
+    pub storage: Storage,
+    pub retention: Retention,
+    pub backup: Backup,
     pub cot: CotKeys,
     pub stream: Stream,
     pub log: Log,
@@ -65,6 +74,10 @@ pub struct Compat {
 pub struct Listeners {
     pub cot_tcp: CotListener,
     pub cot_tls: CotListener,
+    pub marti_http: HttpListener,
+    pub marti_https: HttpListener,
+    pub enrollment: HttpListener,
+    pub rest: HttpListener,
     pub admin: AdminListener,
     pub extra: Vec<CotListener>,
 }
@@ -111,6 +124,8 @@ pub struct Tls {
     pub ca_name: String,
     pub server_cert: PathBuf,
     pub server_key: PathBuf,
+    /// Certificate of a public CA for the enrollment listener, with its key.
+    pub web: Option<(PathBuf, PathBuf)>,
     pub crl: PathBuf,
     pub key_type: KeyType,
     pub min_version: MinVersion,
@@ -126,6 +141,9 @@ pub struct Packages {
     #[serde(serialize_with = "masked")]
     pub password: String,
     pub p12_encryption: P12Encryption,
+    /// Absolute.
+    pub dir: PathBuf,
+    pub one_time: bool,
 }
 
 /// `[cot]`.
@@ -138,11 +156,13 @@ pub struct CotKeys {
     pub replay_map_items: bool,
     pub require_identification: bool,
     pub duplicate_uid: DuplicateUid,
+    pub store_forward_chat: bool,
     pub keep_marti: bool,
     pub allow_client_notices: bool,
     pub ignore_stale: bool,
     pub max_persist_ttl: Duration,
     pub oversize: Oversize,
+    pub rewrite_sender_url: bool,
     pub flow_tags: bool,
     pub flow_tag_prefix: String,
     pub dedupe: Duration,
@@ -203,6 +223,7 @@ pub struct Limits {
     pub max_event_bytes_unidentified: usize,
     pub max_invalid_events: u32,
     pub tls_handshake: Duration,
+    pub auth_wait: Duration,
     pub handshakes_pending: usize,
     pub handshakes_active: usize,
     /// Pending handshakes per address; 0 = off.
@@ -276,5 +297,10 @@ impl Listeners {
     /// All CoT listeners, standing and extra.
     pub fn cot(&self) -> impl Iterator<Item = &CotListener> {
         [&self.cot_tcp, &self.cot_tls].into_iter().chain(&self.extra)
+    }
+
+    /// The HTTP listeners besides admin.
+    pub fn http(&self) -> impl Iterator<Item = &HttpListener> {
+        [&self.marti_http, &self.marti_https, &self.enrollment, &self.rest].into_iter()
     }
 }

@@ -34,21 +34,20 @@ pub fn legacy_args(args: &[String]) -> Option<Legacy> {
             "-CoTIP" => set.push(format!("listeners.cot_tcp.bind=\"{value}\"")),
             "-SSLCoTPort" => set.push(format!("listeners.cot_tls.port={value}")),
             "-SSLCoTIP" => set.push(format!("listeners.cot_tls.bind=\"{value}\"")),
+            "-DataPackagePort" => set.push(format!("listeners.marti_http.port={value}")),
+            "-DataPackageIP" => set.push(format!("listeners.marti_http.bind=\"{value}\"")),
+            "-SSLDataPackagePort" => set.push(format!("listeners.marti_https.port={value}")),
+            "-SSLDataPackageIP" => set.push(format!("listeners.marti_https.bind=\"{value}\"")),
+            "-RestAPIPort" => set.push(format!("listeners.rest.port={value}")),
+            "-RestAPIIP" => set.push(format!("listeners.rest.bind=\"{value}\"")),
             "-AutoStart" => {
                 if value == "False" {
-                    set.extend(["listeners.cot_tcp.enabled=false".into(), "listeners.cot_tls.enabled=false".into()]);
+                    let off = ["cot_tcp", "cot_tls", "marti_http", "marti_https"];
+                    set.extend(off.map(|name| format!("listeners.{name}.enabled=false")));
                 }
             }
             "-d" => notices.push("-d: use `fts run` under systemd with config/fts.service".into()),
             "-UI" => notices.push("-UI has no effect: the web UI is a program of its own".into()),
-            "-DataPackagePort"
-            | "-DataPackageIP"
-            | "-SSLDataPackagePort"
-            | "-SSLDataPackageIP"
-            | "-RestAPIPort"
-            | "-RestAPIIP" => {
-                notices.push(format!("{flag} has no effect in this version: its listener comes with a later one"));
-            }
             other => notices.push(format!("{other} is no option of FreeTAKServer")),
         }
     }

@@ -39,35 +39,23 @@ pub struct Loaded {
 
 /// Tables of parts that come with later versions.
 const LATER: &[&str] = &[
-    "auth",
-    "enrollment",
-    "groups",
-    "marti",
-    "files",
-    "video",
     "rest",
-    "storage",
-    "retention",
-    "backup",
-    "listeners.marti_http",
-    "listeners.marti_https",
-    "listeners.enrollment",
-    "listeners.rest",
-    "packages.dir",
-    "packages.one_time",
-    "tls.web_cert",
-    "tls.web_key",
     "tls.backend",
-    "cot.store_forward_chat",
-    "cot.rewrite_sender_url",
     "cot.filters.scrubber",
-    "stream.limits.auth_wait",
     "metrics.per_client",
     "shutdown.spread",
+    "retention.rest_calls",
+    "storage.geoid_file",
+    "storage.journal_max",
 ];
 
 /// What `profile = "secure"` changes.
-const SECURE: &str = "listeners.cot_tcp.enabled = false";
+const SECURE: &str = "listeners.cot_tcp.enabled = false
+listeners.marti_http.enabled = false
+listeners.rest.bind = \"127.0.0.1\"
+listeners.rest.tls = true
+listeners.rest.cors_origins = []
+auth.allow_unknown_cn = false";
 
 impl Sources {
     /// Of this process.

@@ -4,6 +4,7 @@
 //! one place, `config/fts.toml`. Nothing else in the server reads a file, an environment variable or a flag to decide
 //! how it behaves.
 mod build;
+mod build_services;
 mod changes;
 mod check;
 mod env;
@@ -13,6 +14,7 @@ mod layer;
 mod legacy;
 mod load;
 mod plugins;
+mod services;
 mod units;
 mod words;
 mod yaml;
@@ -25,6 +27,7 @@ pub use layer::{Layer, Origin};
 pub use legacy::{Legacy, legacy_args};
 pub use load::{DEFAULT, Loaded, Sources, defaults, load};
 pub use plugins::{CAPABILITIES, Enabled, HostKeys, PluginTable, Plugins, is_plugin_name};
+pub use services::*;
 pub use units::duration;
 pub use words::*;
 

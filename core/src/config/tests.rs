@@ -91,8 +91,8 @@ fn op13_04_errors_name_place_and_remedy() {
     assert_eq!(refused("typo_key = 1\n"), "D/fts.toml:1: unknown key typo_key");
     assert_eq!(refused("\n[server]\nnam = \"x\"\n"), "D/fts.toml:3: unknown key server.nam, did you mean server.name?");
     assert_eq!(
-        refused("[auth]\nldap = 1\n"),
-        "D/fts.toml:2: auth.ldap belongs to a part that this version of fts does not have yet"
+        refused("[rest]\nldap = 1\n"),
+        "D/fts.toml:2: rest.ldap belongs to a part that this version of fts does not have yet"
     );
     assert_eq!(
         refused("[stream.limits]\nwrite_stall = \"soon\"\nqueue_soft_items = -1\n"),
@@ -107,7 +107,8 @@ fn op13_04_errors_name_place_and_remedy() {
         refused("[stream.limits]\nidle_timeout = \"10s\"\n"),
         "D/fts.toml:2: stream.limits.idle_timeout: 0 or at least 200s: a quiet client may be silent for 180 s"
     );
-    assert!(refused("[listeners.cot_tcp]\nauth = \"required\"\n").contains("users come with a later one"));
+    assert!(refused("[listeners.marti_http]\nport = 8087\n").contains("port 8087 is used by listener"));
+    assert!(refused("[listeners.rest]\npublic_url = \"tak\"\n").contains("must begin with http"));
     assert!(refused("[listeners.cot_tls]\nport = 8087\n").contains("port 8087 is used by listener cot_tcp, too"));
     assert!(refused("[cot]\nflow_tag_prefix = \"1 \"\n").contains("name of an XML attribute"));
 }

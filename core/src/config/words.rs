@@ -35,7 +35,7 @@ words! {
     ListenerKind { CotTcp "cot_tcp", CotTls "cot_tls", CotUdp "cot_udp", CotMulticast "cot_multicast", CotSubmit "cot_submit" }
     /// A word of the configuration.
     ClientCert { None "none", Optional "optional", Required "required" }
-    /// What a listener does with `<auth>` (RULE-14). Only `none` is accepted until users arrive with identity.
+    /// What a listener does with passwords and tokens (operations.md 3.2).
     Auth { None "none", Optional "optional", Required "required", Password "password" }
     /// A word of the configuration.
     Protobuf { Auto "auto", Off "off", Only "only" }
@@ -51,6 +51,12 @@ words! {
     DuplicateUid { Auto "auto", Replace "replace", Allow "allow", Reject "reject" }
     /// A word of the configuration.
     Oversize { Auto "auto", Filetransfer "filetransfer", Send "send", Drop "drop" }
+    /// A word of the configuration.
+    Channels { Auto "auto", On "true", Off "false" }
+    /// A word of the configuration.
+    Archive { All "all", Latest "latest", Off "off" }
+    /// A word of the configuration.
+    Synchronous { Full "full", Normal "normal" }
     /// A word of the configuration.
     LogFormat { Auto "auto", Text "text", Json "json", Fts "fts" }
 }

@@ -3,62 +3,31 @@
 //! not gets 403 (identity.md 7).
 use std::{fmt, sync::Arc};
 
-/// What a user may do.
+pub use crate::identity::{Role, Scope, Scopes};
+
+/// How a caller said who it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Role {
-    /// Everything.
-    Admin,
-    /// What users do.
+pub enum Via {
+    /// Not at all.
     #[default]
-    User,
-    /// Looking only.
-    ReadOnly,
-}
-
-/// What a token may be used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Reading.
-    Read = 1,
-    /// Making events, uploading.
-    Write = 2,
-    /// Users, services, everything else; includes the other two.
-    Admin = 4,
-}
-
-impl Scope {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Admin => "admin",
-        }
-    }
-}
-
-/// The scopes of a caller.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Scopes(u8);
-
-impl Scopes {
-    /// These.
-    pub fn of(scopes: &[Scope]) -> Self {
-        Self(scopes.iter().fold(0, |bits, scope| bits | *scope as u8))
-    }
-
-    /// This one, or admin.
-    pub const fn has(self, scope: Scope) -> bool {
-        self.0 & (scope as u8 | Scope::Admin as u8) != 0
-    }
-
-    const fn any(self) -> bool {
-        self.0 != 0
-    }
+    Nothing,
+    /// By its client certificate.
+    Certificate,
+    /// By user name and password, or an enrolment token in the password's place.
+    Basic,
+    /// By a token.
+    Bearer,
+    /// Through the local control socket.
+    Local,
 }
 
 /// Who calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
+    /// How it said so.
+    pub via: Via,
+    /// Row of the user in `user`; None = no such row (a certificate of an unknown name, anonymous, local).
+    pub user_id: Option<i64>,
     /// The user's name.
     pub user: Option<Arc<str>>,
     /// The listener lets callers in without a name, and this is one.
@@ -83,7 +52,7 @@ impl Identity {
 
     /// Whoever may open the local control socket: administrator, without a user's name.
     pub fn local_admin() -> Self {
-        Self { role: Role::Admin, scopes: Scopes::of(&[Scope::Admin]), ..Self::default() }
+        Self { via: Via::Local, role: Role::Admin, scopes: Scopes::of(&[Scope::Admin]), ..Self::default() }
     }
 
     /// The listener has found out something about the caller. An anonymous one counts as known to nobody.

@@ -31,8 +31,21 @@ pub struct Call {
     pub host: Option<String>,
     /// Who calls.
     pub identity: Identity,
+    /// Of a form the part that is the body; None = the body came as it is.
+    pub part: Option<Part>,
     /// The whole body.
     pub body: Body,
+}
+
+/// What a form says about the file in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Name of the field.
+    pub name: String,
+    /// Name of the file, as it came.
+    pub file_name: Option<String>,
+    /// Its content type.
+    pub content_type: Option<String>,
 }
 
 /// What the listener knows of a request besides the request.

@@ -61,6 +61,8 @@ impl Listeners {
     pub const MARTI_HTTPS: Self = Self::fixed(2);
     /// Both of the TAK API.
     pub const MARTI: Self = Self::fixed(1 | 2);
+    /// Both of the TAK API, and the enrollment listener for who has a Bearer token: where the TAK API is served.
+    pub const TAK: Self = Self::fixed(1 | 2 | 4);
     /// [`Listener::Enrollment`].
     pub const ENROLLMENT: Self = Self::fixed(4);
     /// [`Listener::Rest`].

@@ -64,6 +64,19 @@ pub enum Standing {
     Fallback,
 }
 
+/// What a route says about itself, for the OpenAPI document.
+#[derive(Clone, Debug, Default)]
+pub struct Doc {
+    /// One line.
+    pub summary: &'static str,
+    /// Name, type, required.
+    pub query: Vec<(&'static str, &'static str, bool)>,
+    /// Status and content type; "" = no body.
+    pub answers: Vec<(u16, &'static str)>,
+    /// Content type of the body; "" = it takes none.
+    pub takes: &'static str,
+}
+
 /// One route.
 pub struct Route {
     pub(super) method: Method,
@@ -73,6 +86,9 @@ pub struct Route {
     pub(super) auth: Auth,
     pub(super) standing: Standing,
     pub(super) body_limit: u64,
+    pub(super) upload: &'static [&'static str],
+    pub(super) enrolls: bool,
+    pub(super) doc: Doc,
     pub(super) handler: Arc<dyn Handler>,
 }
 
@@ -94,8 +110,19 @@ impl Route {
         if listeners.is_empty() {
             return Err(RouteError::Nowhere { what: what() });
         }
-        let (standing, body_limit) = (Standing::Final, u64::MAX);
-        Ok(Self { method, pattern: parsed, text: pattern.into(), listeners, auth, standing, body_limit, handler })
+        Ok(Self {
+            method,
+            pattern: parsed,
+            text: pattern.into(),
+            listeners,
+            auth,
+            standing: Standing::Final,
+            body_limit: u64::MAX,
+            upload: &[],
+            enrolls: false,
+            doc: Doc::default(),
+            handler,
+        })
     }
 
     /// Makes it a fallback.
@@ -109,6 +136,27 @@ impl Route {
     #[must_use]
     pub fn body_limit(mut self, bytes: u64) -> Self {
         self.body_limit = bytes;
+        self
+    }
+
+    /// Takes a file, raw or as a part of a form with one of these names.
+    #[must_use]
+    pub fn upload(mut self, parts: &'static [&'static str]) -> Self {
+        self.upload = parts;
+        self
+    }
+
+    /// A password is enough on the enrollment listener.
+    #[must_use]
+    pub fn enrolls(mut self) -> Self {
+        self.enrolls = true;
+        self
+    }
+
+    /// With what it says about itself.
+    #[must_use]
+    pub fn described(mut self, doc: Doc) -> Self {
+        self.doc = doc;
         self
     }
 

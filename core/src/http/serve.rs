@@ -85,6 +85,7 @@ impl Mux {
             listener: came.listener,
             scheme: came.scheme,
             identity: came.identity,
+            part: None,
             body,
         };
         let handler = route.handler.clone();

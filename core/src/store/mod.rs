@@ -4,10 +4,12 @@
 //! [`journal`] keeps reliable events until whoever must have them says so (fanout.md 2.7). Nothing here knows routing.
 mod confine;
 mod connection;
+pub mod core;
 pub mod cursor;
 pub mod database;
 pub mod error;
 mod group;
+pub mod history;
 pub mod journal;
 pub mod migrate;
 mod readers;

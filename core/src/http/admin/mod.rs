@@ -2,11 +2,14 @@
 //!
 //! Who may call: probes and metrics anybody who reaches the admin listener; `/admin/*` only through the local socket
 //! `run/fts.sock` (mode 0600). Tokens for the listener come with users; until then it answers 401 there.
+mod accounts;
+mod certs;
 mod clients;
 mod control;
 mod plugins;
 mod probes;
 mod server;
+mod storage;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -31,6 +34,13 @@ pub enum Access {
     Local,
     /// Through the admin listener.
     Listener,
+}
+
+/// Routes that work on what is stored; they are of the mux, so that the `fts` command can ask them without a server.
+pub fn book(book: &mut super::native::Book) {
+    accounts::routes(book);
+    certs::routes(book);
+    storage::routes(book);
 }
 
 type Shared = Arc<dyn Control>;

@@ -1,0 +1,47 @@
+//! The parts behind the HTTP endpoints, made once: by the running server, and by the `fts` command when no server runs
+//! and it works on the data directory itself. Order: database and its schema, accounts, history, files, routes.
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+
+use super::boot::BootError;
+use crate::{
+    config::Config,
+    files::Files,
+    http::{
+        admin, fallbacks, marti,
+        mux::Mux,
+        native::{Book, Native},
+    },
+    identity::{Accounts, Authority},
+    route::Router,
+    session::Sessions,
+    store::{self, history::History},
+};
+
+/// Opens everything and registers the core's routes.
+pub(super) fn open(
+    running: Arc<ArcSwap<Config>>,
+    router: Arc<Router>,
+    sessions: Arc<Sessions>,
+    mux: Arc<Mux>,
+    authority: Arc<ArcSwapOption<Authority>>,
+) -> Result<Arc<Native>, BootError> {
+    let config = running.load_full();
+    let (db, migrated) = store::core::open(&config)?;
+    if !migrated.applied.is_empty() {
+        let copy = migrated.copy.as_ref().map(|c| c.display().to_string()).unwrap_or_default();
+        tracing::info!(event = "db.migrated", applied = ?migrated.applied, copy, "schema brought up to date");
+    }
+    let accounts = Accounts::new(db.clone(), running.clone());
+    let history = History::new(db.clone());
+    let files = Files::open(db.clone(), running.clone()).map_err(|e| BootError::Io("files.dir", e))?;
+    let native = Native { running, router, sessions, mux, db, accounts, authority, history, files };
+    let native = Arc::new(native);
+    fallbacks::register(&native.mux, &config.server.node_id).map_err(|e| BootError::Plugin(e.to_string()))?;
+    let mut book = Book::new(native.clone());
+    marti::routes(&mut book);
+    admin::book(&mut book);
+    book.register().map_err(|e| BootError::Plugin(e.to_string()))?;
+    Ok(native)
+}

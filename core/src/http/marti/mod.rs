@@ -1,0 +1,43 @@
+//! The TAK API (marti-http.md): one file per resource, each with its `routes`. Who may use a route stands beside it.
+pub mod certadmin;
+pub mod cot;
+pub mod enrollment;
+pub mod errorlog;
+pub mod groups;
+pub mod iconsets;
+pub mod injectors;
+pub mod locate;
+pub mod oauth;
+pub mod people;
+pub mod profiles;
+pub mod properties;
+pub mod status;
+pub mod subscriptions;
+pub mod sync;
+pub mod tls;
+pub mod users;
+pub mod video;
+
+use super::native::Book;
+
+/// Writes all of them down.
+pub fn routes(book: &mut Book) {
+    certadmin::routes(book);
+    cot::routes(book);
+    enrollment::routes(book);
+    errorlog::routes(book);
+    groups::routes(book);
+    iconsets::routes(book);
+    injectors::routes(book);
+    locate::routes(book);
+    oauth::routes(book);
+    people::routes(book);
+    profiles::routes(book);
+    properties::routes(book);
+    status::routes(book);
+    subscriptions::routes(book);
+    sync::routes(book);
+    tls::routes(book);
+    users::routes(book);
+    video::routes(book);
+}
