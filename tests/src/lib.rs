@@ -14,6 +14,7 @@ mod pki;
 mod server;
 mod text;
 mod tree;
+mod web;
 
 pub use admin::Http;
 pub use client::{Client, fence, join_all};
@@ -22,6 +23,7 @@ pub use pki::{Pki, stranger};
 pub use server::{Builder, Server, binary, bundled};
 pub use text::*;
 pub use tree::{Element, Node, parse};
+pub use web::{Reply, Web, Wire};
 
 /// The TAK protocol's messages, generated from the field tables.
 #[allow(missing_docs, clippy::all)]
