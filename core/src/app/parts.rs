@@ -1,6 +1,6 @@
 //! The parts behind the HTTP endpoints, made once: by the running server, and by the `fts` command when no server runs
 //! and it works on the data directory itself. Order: database and its schema, accounts, history, files, routes.
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
@@ -36,7 +36,8 @@ pub(super) fn open(
     let accounts = Accounts::new(db.clone(), running.clone());
     let history = History::new(db.clone());
     let files = Files::open(db.clone(), running.clone()).map_err(|e| BootError::Io("files.dir", e))?;
-    let native = Native { running, router, sessions, mux, db, accounts, authority, history, files };
+    let native =
+        Native { running, router, sessions, mux, db, accounts, authority, history, files, bound: OnceLock::new() };
     let native = Arc::new(native);
     fallbacks::register(&native.mux, &config.server.node_id).map_err(|e| BootError::Plugin(e.to_string()))?;
     let mut book = Book::new(native.clone());

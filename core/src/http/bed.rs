@@ -86,7 +86,7 @@ impl Bed {
         let service = move |peer: SocketAddr, request: Request<Wire>| {
             let (mux, body, identity) = (inside.clone(), body.clone(), identity.clone());
             async move {
-                let came = Came { listener: Listener::Rest, scheme: "http", peer: Some(peer), identity, body };
+                let came = Came { peer: Some(peer), ..Came::new(Listener::Rest, identity, body) };
                 match mux.try_answer(came.clone(), request).await {
                     Ok(answer) => answer,
                     Err(missed) => missed.refusal(&came),

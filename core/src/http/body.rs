@@ -4,7 +4,7 @@
 //! a connection and nothing else (DECISIONS 91).
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     pin::pin,
     time::Duration,
@@ -90,6 +90,46 @@ impl Body {
         match &self.kept {
             Kept::Memory { .. } => None,
             Kept::File(file) => Some(file.path()),
+        }
+    }
+
+    /// Makes sure that it is in a file: a body in memory is written into `dir`, under a name of its own that goes with
+    /// the body. Where it is.
+    ///
+    /// # Errors
+    /// What writing says; the body stays as it was.
+    pub fn spool(&mut self, dir: &Path) -> io::Result<&Path> {
+        if let Kept::Memory { bytes, at } = &self.kept {
+            let mut file = tempfile::Builder::new().prefix("body-").tempfile_in(dir)?;
+            file.write_all(bytes)?;
+            file.seek(SeekFrom::Start(*at as u64))?;
+            self.kept = Kept::File(file);
+        }
+        self.path().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// What is in the file is on the disk; nothing to do for a body in memory.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn sync(&self) -> io::Result<()> {
+        match &self.kept {
+            Kept::Memory { .. } => Ok(()),
+            Kept::File(file) => file.as_file().sync_all(),
+        }
+    }
+
+    /// Gives it its place for good: a file is renamed (same file system as [`BodyLimits::dir`]), a body in memory is
+    /// written beside its place first. What was there is replaced in one step. Whoever needs it on the disk before it
+    /// has that name calls [`Body::spool`] and [`Body::sync`] first.
+    ///
+    /// # Errors
+    /// What the system says; then there is no file at that place and the body is gone.
+    pub fn persist(mut self, to: &Path) -> io::Result<()> {
+        self.spool(to.parent().unwrap_or(Path::new(".")))?;
+        match self.kept {
+            Kept::Memory { .. } => Err(io::ErrorKind::NotFound.into()),
+            Kept::File(file) => file.persist(to).map(|_| ()).map_err(|e| e.error),
         }
     }
 

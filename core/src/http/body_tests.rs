@@ -112,3 +112,28 @@ async fn a_sender_that_goes_leaves_no_file() {
     until("no file", || count() == 0).await;
     assert_eq!(bed.get("/quick").await.0, 200);
 }
+
+#[test]
+fn a_body_gets_its_place_and_leaves_nothing_beside_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (tmp, to) = (dir.path().join("tmp"), dir.path().join("place"));
+    std::fs::create_dir(&tmp).unwrap();
+    let names = |at: &std::path::Path| std::fs::read_dir(at).unwrap().count();
+    Body::from(Bytes::from_static(b"from memory")).persist(&to).unwrap();
+    assert_eq!(std::fs::read(&to).unwrap(), b"from memory");
+    let mut body = Body::from(Bytes::from_static(b"spooled"));
+    let mut three = [0; 3];
+    assert_eq!(body.read(&mut three).unwrap(), 3);
+    assert!(body.spool(&tmp).unwrap().starts_with(&tmp));
+    body.sync().unwrap();
+    let mut rest = [0; 9];
+    assert_eq!((body.read(&mut rest).unwrap(), &rest[..4]), (4, &b"oled"[..]));
+    assert_eq!(&body.bytes(9).unwrap()[..], b"spooled");
+    body.persist(&to).unwrap();
+    assert_eq!((std::fs::read(&to).unwrap(), names(&tmp)), (b"spooled".to_vec(), 0));
+    let mut gone = Body::from(Bytes::from_static(b"x"));
+    gone.spool(&tmp).unwrap();
+    drop(gone);
+    assert_eq!(names(&tmp), 0);
+    assert!(Body::from(Bytes::new()).persist(&dir.path().join("no/such/place")).is_err());
+}

@@ -29,6 +29,8 @@ pub struct Call {
     pub scheme: &'static str,
     /// Host the client asked for, with the port if it named one.
     pub host: Option<String>,
+    /// Where the connection came to; None through the local socket.
+    pub local: Option<SocketAddr>,
     /// Who calls.
     pub identity: Identity,
     /// Of a form the part that is the body; None = the body came as it is.
@@ -57,10 +59,21 @@ pub struct Came {
     pub scheme: &'static str,
     /// The other end; None through the local socket.
     pub peer: Option<SocketAddr>,
+    /// Where the connection came to; None through the local socket.
+    pub local: Option<SocketAddr>,
+    /// The host a trusted proxy says the client named, instead of the one in the request.
+    pub host: Option<String>,
     /// Who calls.
     pub identity: Identity,
     /// What the listener takes as a body.
     pub body: Arc<super::body::BodyLimits>,
+}
+
+impl Came {
+    /// In the clear, with nobody at the other end: what follows fills in the rest.
+    pub fn new(listener: Listener, identity: Identity, body: Arc<super::body::BodyLimits>) -> Self {
+        Self { listener, scheme: "http", peer: None, local: None, host: None, identity, body }
+    }
 }
 
 /// Decoded names and values; a name may stand more than once.

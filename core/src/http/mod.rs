@@ -28,3 +28,4 @@ pub mod serve;
 pub mod space;
 mod spool;
 pub mod table;
+pub mod url;

@@ -1,7 +1,10 @@
 //! [`Native`]: what the core's own endpoints work with, and [`Book`]: how they are registered. An endpoint is a plain
 //! function of the two, [`Native`] and [`Call`]; it runs on a blocking thread. Every route names its listeners, whom it
 //! lets in and what it answers; the OpenAPI document is made from that (`openapi`).
-use std::sync::Arc;
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use axum::http::Method;
@@ -36,6 +39,8 @@ pub struct Native {
     pub authority: Arc<ArcSwapOption<Authority>>,
     pub history: Arc<History>,
     pub files: Arc<Files>,
+    /// Where each listener really is, once it is bound.
+    pub bound: OnceLock<Vec<(String, SocketAddr)>>,
 }
 
 impl Native {

@@ -103,7 +103,7 @@ async fn elsewhere(mux: Arc<Mux>, body: Arc<BodyLimits>, access: Access, request
         Access::Local => Identity::local_admin(),
         Access::Listener => Identity::nobody(),
     };
-    let came = Came { listener: Listener::Admin, scheme: "http", peer, identity, body };
+    let came = Came { peer, ..Came::new(Listener::Admin, identity, body) };
     match mux.try_answer(came.clone(), request).await {
         Ok(response) => response,
         Err(missed) => missed.refusal(&came),

@@ -63,6 +63,8 @@ fn ask(exercise: &Exercise<'_>, route: &Listed, asked: &Asked, bodies: &Arc<Body
         listener: route.listeners.first().map_or(Listener::Admin, |l| listener(l)),
         scheme: "http",
         peer: Some(SocketAddr::from(([127, 0, 0, 1], 4242))),
+        local: None,
+        host: None,
         identity: Identity {
             user: Some("fts-plugin-test".into()),
             role: Role::Admin,
