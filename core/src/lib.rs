@@ -4,6 +4,7 @@
 //! -> `wire`) and one HTTP request (`net` -> `http`). Imports only point down: `app` sees everything, `route` sees
 //! `directory` and `session`'s outbound handle, `wire` sees nothing of the server.
 pub mod app;
+pub mod archive;
 pub mod cli;
 pub mod config;
 pub mod directory;
