@@ -6,6 +6,8 @@ use std::{fs::File, io, os::unix::fs::MetadataExt, path::Path};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use bytes::Bytes;
 
+use crate::store::error::StoreError;
+
 /// A pull answer: called on a blocking thread until it ends. An error before the first chunk is a 500; after it, the
 /// connection is cut, so that nobody takes half an answer for a whole one. Must not wait for the client.
 pub type Pull = Box<dyn Iterator<Item = Result<Bytes, String>> + Send>;
@@ -149,5 +151,19 @@ impl HandlerError {
     /// 500.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+}
+
+/// The database did not do it. The caller learns that much; what and where is for the log.
+impl From<StoreError> for HandlerError {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(event = "db.error", %error, "a request could not be answered");
+        match error {
+            StoreError::Busy { .. } | StoreError::Closed { .. } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "the server is busy; try again")
+            }
+            StoreError::Full(_) => Self::new(StatusCode::INSUFFICIENT_STORAGE, "the server has no space left"),
+            _ => Self::internal("the server could not read or write its database"),
+        }
     }
 }

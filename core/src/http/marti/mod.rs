@@ -1,4 +1,6 @@
 //! The TAK API (marti-http.md): one file per resource, each with its `routes`. Who may use a route stands beside it.
+#[cfg(test)]
+pub mod bed;
 pub mod certadmin;
 pub mod cot;
 pub mod enrollment;
@@ -18,7 +20,17 @@ pub mod tls;
 pub mod users;
 pub mod video;
 
-use super::native::Book;
+use serde_json::{Value, json};
+
+use super::{
+    answer::Answer,
+    native::{Book, Native},
+};
+
+/// The answer most of the API has around its data (marti-http.md 2.1).
+pub fn envelope(native: &Native, kind: &str, data: Value) -> Answer {
+    Answer::json(&json!({"version": "3", "type": kind, "data": data, "nodeId": native.config().server.node_id}))
+}
 
 /// Writes all of them down.
 pub fn routes(book: &mut Book) {
