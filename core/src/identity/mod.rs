@@ -4,6 +4,7 @@ pub mod accounts;
 mod certs;
 pub mod files;
 mod p12;
+pub mod packages;
 mod role;
 
 pub use accounts::Accounts;
