@@ -6,7 +6,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::{Global, output};
 use crate::{
     config::{Config, load},
-    identity::{Authority, CertError, Subject, files},
+    identity::{Authority, CertError, Profile, files},
 };
 
 /// What to do with certificates.
@@ -71,8 +71,8 @@ fn issue(
     }
     let authority = Authority::open(config)?;
     let subject = match kind {
-        "server" => Subject::Server { cn: name.to_owned(), names: vec![name.to_owned()] },
-        _ => Subject::Client { cn: name.to_owned() },
+        "server" => Profile::Server { cn: name.to_owned(), names: vec![name.to_owned()] },
+        _ => Profile::client(name),
     };
     let standard = password.is_none();
     let password = password.unwrap_or(&config.packages.password);

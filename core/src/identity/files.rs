@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::CertError;
+use super::ca::CertError;
 
 /// Mode of keys and key stores.
 pub const PRIVATE: u32 = 0o600;

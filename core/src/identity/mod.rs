@@ -1,15 +1,13 @@
 //! Who is speaking: users, tokens, groups ([`Accounts`]), certificates ([`Authority`]), enrolment (identity.md).
 //! Nothing here knows HTTP: the endpoints are `http/marti` and `http/admin`.
 pub mod accounts;
-mod certs;
+pub mod audit;
+pub mod ca;
 pub mod files;
 mod p12;
 pub mod packages;
 mod role;
 
 pub use accounts::Accounts;
-pub use certs::{Authority, CertError, Issued, SharedAuthority, Subject};
+pub use ca::{Authority, CertError, Issued, Profile, SharedAuthority};
 pub use role::{Role, Scope, Scopes};
-
-#[cfg(test)]
-mod tests;

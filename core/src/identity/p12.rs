@@ -3,7 +3,7 @@ use p12_keystore::{
     Certificate, EncryptionAlgorithm, KeyStore, KeyStoreEntry, MacAlgorithm, PrivateKey, PrivateKeyChain,
 };
 
-use super::CertError;
+use super::ca::CertError;
 use crate::config::P12Encryption;
 
 const ITERATIONS: u32 = 2_048;
@@ -36,9 +36,15 @@ pub(super) fn keystore(
     write(&store, password, encryption)
 }
 
-/// CA certificates only: a certificate that matches a key would not count as a CA.
-pub(super) fn truststore(ca: &[u8], password: &str, encryption: P12Encryption) -> Result<Vec<u8>, CertError> {
+/// Certificates without a key, each under its name: a certificate that matches a key would not count as a CA.
+pub(super) fn certificates(
+    named: &[(String, Vec<u8>)],
+    password: &str,
+    encryption: P12Encryption,
+) -> Result<Vec<u8>, CertError> {
     let mut store = KeyStore::new();
-    store.add_entry("ca", KeyStoreEntry::Certificate(Certificate::from_der(ca).map_err(failed)?));
+    for (name, der) in named {
+        store.add_entry(name, KeyStoreEntry::Certificate(Certificate::from_der(der).map_err(failed)?));
+    }
     write(&store, password, encryption)
 }

@@ -13,12 +13,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::*;
 use crate::{
     config::{ClientCert, Config, Sources, load},
-    identity::{Authority, Subject},
+    identity::{Authority, Profile},
 };
 
 struct Here {
     config: Config,
-    authority: Authority,
+    authority: Arc<Authority>,
     address: SocketAddr,
     streams: mpsc::UnboundedReceiver<Accepted>,
     stop: CancellationToken,
@@ -38,14 +38,16 @@ async fn here(tls: bool, set: &[&str]) -> Here {
         load(&Sources { data_dir: Some(dir.path().to_owned()), set, cwd: dir.path().to_owned(), ..Sources::default() })
             .unwrap()
             .config;
-    let authority = Authority::open(&config).unwrap();
-    let listener = Arc::new(if tls { config.listeners.cot_tls.clone() } else { config.listeners.cot_tcp.clone() });
+    let authority = Arc::new(Authority::open(&config).unwrap());
+    let cell = Arc::new(arc_swap::ArcSwapOption::new(Some(authority.clone())));
+    let listener = if tls { &config.listeners.cot_tls } else { &config.listeners.cot_tcp };
+    let port = Arc::new(Port::from(listener));
     let limits = Arc::new(ArcSwap::from_pointee(config.stream.limits.clone()));
     let handshakes = tls.then(|| {
-        let server = tls::server_config(&authority, &config, listener.client_cert).unwrap();
+        let server = tls::server_config(&cell, &config, &port).unwrap();
         Handshakes::new(
             server,
-            listener.clone(),
+            port.clone(),
             limits.clone(),
             Arc::new(Semaphore::new(config.stream.limits.handshakes_active)),
         )
@@ -57,7 +59,7 @@ async fn here(tls: bool, set: &[&str]) -> Here {
     let to = Mutex::new(to);
     let gate = Gate::new(config.server.max_connections, config.server.max_connections_per_ip);
     let on_stream: OnStream = Arc::new(move |accepted| drop(to.lock().unwrap().send(accepted)));
-    let acceptor = Arc::new(Acceptor { socket, listener, limits, gate, handshakes, on_stream });
+    let acceptor = Arc::new(Acceptor { socket, port, limits, gate, handshakes, on_stream });
     let stop = CancellationToken::new();
     tokio::spawn(acceptor.run(stop.clone(), TaskTracker::new()));
     Here { config, authority, address, streams, stop, _dir: dir }
@@ -75,7 +77,7 @@ impl Here {
         let config = match cn {
             None => builder.with_no_client_auth(),
             Some(cn) => {
-                let issued = self.authority.issue(&self.config, &Subject::Client { cn: cn.into() }, "x").unwrap();
+                let issued = self.authority.issue(&self.config, &Profile::client(cn), "x").unwrap();
                 // Leaf only, as ATAK sends it.
                 let leaf = CertificateDer::from_pem_slice(issued.cert_pem.as_bytes()).unwrap();
                 builder

@@ -1,0 +1,61 @@
+//! The server's own certificate: which names it carries, when it is made anew.
+use std::net::IpAddr;
+
+use time::OffsetDateTime;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::load::Link;
+use crate::config::Config;
+
+/// Chain and key the server shows, PEM, and when the leaf ends (seconds UTC).
+#[derive(Clone, Default)]
+pub(super) struct Identity {
+    pub pem: String,
+    pub key: String,
+    pub ends: i64,
+}
+
+/// Names of the server certificate: what was configured, and this machine.
+pub(super) fn names(config: &Config) -> Vec<String> {
+    let mut names = Vec::new();
+    let host = if config.server.public_host.is_empty() {
+        crate::net::own_address().map(|a| a.to_string())
+    } else {
+        Some(config.server.public_host.clone())
+    };
+    let fixed = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    for name in host.into_iter().chain(config.server.public_names.iter().cloned()).chain(fixed) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// From this CA, for exactly these names, and not near its end.
+pub(super) fn still_good(leaf: &[u8], ca: &Link, names: &[String], config: &Config) -> bool {
+    let (Ok((_, cert)), Ok((_, ca))) = (X509Certificate::from_der(leaf), X509Certificate::from_der(&ca.der)) else {
+        return false;
+    };
+    let left = cert.validity().not_after.timestamp() - OffsetDateTime::now_utc().unix_timestamp();
+    let has = names_in(&cert);
+    left > config.tls.renew_before.as_secs() as i64
+        && cert.verify_signature(Some(ca.public_key())).is_ok()
+        && has.len() == names.len()
+        && names.iter().all(|n| has.contains(n))
+}
+
+fn names_in(cert: &X509Certificate<'_>) -> Vec<String> {
+    use x509_parser::extensions::GeneralName;
+    let Ok(Some(extension)) = cert.subject_alternative_name() else { return Vec::new() };
+    let text = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(b) => <[u8; 4]>::try_from(*b)
+            .map(IpAddr::from)
+            .or_else(|_| <[u8; 16]>::try_from(*b).map(IpAddr::from))
+            .ok()
+            .map(|a| a.to_string()),
+        _ => None,
+    };
+    extension.value.general_names.iter().filter_map(text).collect()
+}
