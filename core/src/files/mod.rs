@@ -1,34 +1,147 @@
-//! Enterprise Sync: content-addressed files and their metadata (marti-http.md 6).
-use std::{path::PathBuf, sync::Arc};
+//! Enterprise Sync: content-addressed files and their metadata (marti-http.md 6), for the TAK API, REST, plugins and the
+//! server itself. One file per thing done: `put`, `find`, `search`, `change`, `delete`, `sweep`, `share`.
+//!
+//! A row is written after its content is on disk under its name, and a content goes after its last row: so there never is
+//! a row without its file, and an upload that was answered is there after any crash. Both happen under the lock of the
+//! content (by its first byte); plugins are asked and told outside of it. Everything here blocks: callers are blocking
+//! threads.
+mod blobs;
+mod change;
+mod delete;
+pub mod error;
+mod find;
+pub mod hash;
+mod manifest;
+pub mod name;
+mod put;
+pub mod resource;
+mod search;
+mod share;
+mod sweep;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use arc_swap::ArcSwap;
+use parking_lot::{Mutex, MutexGuard};
 
-use crate::{config::Config, store::database::Database};
+use self::blobs::Blobs;
+pub use self::{
+    change::Caller,
+    error::FileError,
+    hash::Hash,
+    resource::{NewResource, Resource, Sight, Uid},
+    search::Search,
+    share::{Offer, Receivers},
+    sweep::Swept,
+};
+use crate::{
+    config::Config,
+    store::{database::Database, rows::Value},
+};
+
+/// Who wants to be asked and told: the plugin host.
+pub trait Keeper: Send + Sync {
+    /// May the last row of this content go? `asking` is the plugin that wants it to, which is not asked.
+    ///
+    /// # Errors
+    /// Who keeps it, and why.
+    fn may_go(&self, hash: &Hash, asking: Option<&str>) -> Result<(), String>;
+
+    /// A row was stored, changed or removed: `resource.added`, `.changed`, `.removed`.
+    fn tell(&self, topic: &'static str, resource: &Resource);
+}
+
+/// Locks for contents.
+const SHARDS: usize = 64;
 
 /// See the file's head.
 pub struct Files {
     db: Database,
     running: Arc<ArcSwap<Config>>,
+    blobs: Blobs,
+    shards: [Mutex<()>; SHARDS],
+    /// Bytes of all contents.
+    total: Mutex<u64>,
+    keeper: OnceLock<Arc<dyn Keeper>>,
 }
 
 impl Files {
-    /// On this database, in `files.dir`; what a crash left in `files/tmp` is removed.
+    /// On this database, in `files.dir`; what a crash left in `files/tmp` is removed, and contents without a row go.
     ///
     /// # Errors
-    /// The directory cannot be made or written.
-    pub fn open(db: Database, running: Arc<ArcSwap<Config>>) -> std::io::Result<Arc<Self>> {
-        let files = Self { db, running };
-        std::fs::create_dir_all(files.tmp())?;
+    /// The directory cannot be made or written, the database cannot be read.
+    pub fn open(db: Database, running: Arc<ArcSwap<Config>>) -> Result<Arc<Self>, FileError> {
+        let (blobs, left) = Blobs::open(&running.load().files.dir)?;
+        let (shards, total) = (std::array::from_fn(|_| Mutex::default()), Mutex::new(0));
+        let files = Self { db, running, blobs, shards, total, keeper: OnceLock::new() };
+        *files.total.lock() = files.stored()?;
+        if left > 0 {
+            tracing::info!(event = "file.leftover", files = left, "uploads that broke off at the last end are removed");
+        }
+        files.sweep_orphans(false)?;
         Ok(Arc::new(files))
+    }
+
+    /// Who is asked before a file goes, and told what happens; once, when the plugins start.
+    pub fn keep(&self, keeper: Arc<dyn Keeper>) {
+        let _ = self.keeper.set(keeper);
     }
 
     /// Where uploads under way are.
     pub fn tmp(&self) -> PathBuf {
-        self.running.load().files.dir.join("tmp")
+        self.blobs.tmp()
     }
 
     /// The database its rows are in.
     pub fn db(&self) -> &Database {
         &self.db
     }
+
+    /// Where a content lies; for plugins and copies that read it themselves. It may not be there.
+    pub fn path(&self, hash: &Hash) -> PathBuf {
+        self.blobs.path(hash)
+    }
+
+    /// Bytes of all contents.
+    pub fn total(&self) -> u64 {
+        *self.total.lock()
+    }
+
+    /// What rows say all contents take together.
+    fn stored(&self) -> Result<u64, FileError> {
+        let sql = "SELECT COALESCE(sum(size), 0) AS total FROM (SELECT DISTINCT hash, size FROM resource)";
+        let rows = self.db.query(sql, &[])?;
+        Ok(rows.first().map_or(0, |r| r.int("total")).max(0) as u64)
+    }
+
+    /// Nobody else stores or removes this content until the guard goes.
+    fn lock(&self, hash: &Hash) -> MutexGuard<'_, ()> {
+        self.shards[hash.shard() % SHARDS].lock()
+    }
+
+    /// Is there a row with this content?
+    fn has_rows(&self, hash: &Hash) -> Result<bool, FileError> {
+        let found = self.db.query("SELECT 1 AS one FROM resource WHERE hash = ?1 LIMIT 1", &[text(hash.as_str())])?;
+        Ok(found.first().is_some())
+    }
+
+    fn tell(&self, topic: &'static str, resource: &Resource) {
+        if let Some(keeper) = self.keeper.get() {
+            keeper.tell(topic, resource);
+        }
+    }
 }
+
+fn text(value: &str) -> Value {
+    Value::Text(value.to_owned())
+}
+
+fn real(value: Option<f64>) -> Value {
+    value.map_or(Value::Null, Value::Real)
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,9 @@
 
 /// All names.
 pub const EVENTS: &[&str] = &[
+    "audit.did",
+    "audit.failed",
+    "auth.refused",
     "canary.lost",
     "cert.issued",
     "client.connected",
@@ -22,7 +25,16 @@ pub const EVENTS: &[&str] = &[
     "cot.rejected",
     "db.error",
     "db.migrated",
+    "file.deleted",
+    "file.error",
+    "file.leftover",
+    "file.missing",
+    "file.orphans",
+    "file.package",
+    "file.stored",
+    "file.swept",
     "http.panic",
+    "http.request",
     "journal.damaged",
     "journal.dropped",
     "journal.failing",
