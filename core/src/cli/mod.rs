@@ -12,6 +12,7 @@ use crate::{
 mod cert;
 mod clients;
 mod config;
+mod doctor;
 mod init;
 mod output;
 mod plugin;
@@ -90,6 +91,8 @@ enum Command {
     /// Lists, kicks and writes to clients
     #[command(subcommand)]
     Clients(clients::ClientsCommand),
+    /// Says whether a client that imports this package connects, and what to do if not
+    Doctor(doctor::DoctorArgs),
     /// Plugins of a running server, and tools for their authors
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
@@ -144,6 +147,7 @@ pub fn main() -> ExitCode {
         Command::Cert(command) => cert::run(&global, &command),
         Command::Status(args) => status::run(&global, &args),
         Command::Clients(command) => clients::run(&global, &command),
+        Command::Doctor(args) => doctor::run(&global, &args),
         Command::Plugin(command) => plugin::run(&global, &command),
         Command::Why(args) => why::run(&global, &args),
         Command::TailCot(args) => tail::run(&global, &args),

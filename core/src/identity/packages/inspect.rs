@@ -53,7 +53,11 @@ pub fn inspect(bytes: &[u8], now: UnixTime) -> Inspection {
     for to in connections {
         if !to.enabled {
             let text = format!("{}:{} is switched off after the import", to.host, to.port);
-            seen.findings.push(Finding::note("preferences", text, "switch it on in the client, or make the package again"));
+            seen.findings.push(Finding::note(
+                "preferences",
+                text,
+                "switch it on in the client, or make the package again",
+            ));
         }
         let link = link(&files, &prefs, to, now, &mut seen.findings);
         seen.links.extend(link);
@@ -104,7 +108,9 @@ fn listed(files: &Entries) -> Finding {
     }
     let needed = |name: &&String| [".pref", ".p12", ".zip"].iter().any(|end| name.to_ascii_lowercase().ends_with(end));
     match files.keys().filter(needed).find(|name| !manifest.entries.contains(name)) {
-        Some(name) => Finding::fail("manifest", format!("it does not list {name}, so that clients leave it out"), AGAIN),
+        Some(name) => {
+            Finding::fail("manifest", format!("it does not list {name}, so that clients leave it out"), AGAIN)
+        }
         None => Finding::ok("manifest", format!("{}, {} files, all there", manifest.name, manifest.entries.len())),
     }
 }

@@ -39,7 +39,11 @@ impl Bags {
     /// What is missing.
     pub fn identity(&self) -> Result<KeyAndChain, &'static str> {
         let [key] = self.keys.as_slice() else {
-            return Err(if self.keys.is_empty() { "there is no private key in it" } else { "it holds several private keys" });
+            return Err(if self.keys.is_empty() {
+                "there is no private key in it"
+            } else {
+                "it holds several private keys"
+            });
         };
         let belongs = |der: &Vec<u8>| belongs(key, der);
         let at = self.certs.iter().position(belongs).ok_or("no certificate in it belongs to its private key")?;

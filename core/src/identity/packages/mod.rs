@@ -4,8 +4,8 @@
 //! Order: names are checked, a certificate is issued, [`Flavour::package`] makes the bytes, [`inspect`] looks at them,
 //! [`keep`] writes them. No truststore ever holds a key, and no name from outside reaches a path unchecked.
 mod flavours;
-pub mod keystore;
 pub mod inspect;
+pub mod keystore;
 pub mod manifest;
 pub mod preferences;
 pub mod rules;
@@ -24,7 +24,9 @@ use crate::config::Config;
 pub enum PackageError {
     #[error("{0:?}: a name has 1 to 64 of the characters A-Z a-z 0-9 . _ @ - and begins with a letter, digit or _")]
     Name(String),
-    #[error("host {0:?}: clients write host:port:ssl, so it must be an IPv4 address or a host name (letters, digits, - and .)")]
+    #[error(
+        "host {0:?}: clients write host:port:ssl, so it must be an IPv4 address or a host name (letters, digits, - and .)"
+    )]
     Host(String),
     #[error("the zip cannot be used: {0}")]
     Zip(String),

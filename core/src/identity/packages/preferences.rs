@@ -139,9 +139,9 @@ impl Preferences {
     /// [`PackageError::Preferences`]: no count (ATAK then ignores the block), none at all, or one that cannot be read.
     pub fn connections(&self) -> Result<Vec<Connection>, PackageError> {
         let bad = |what: String| PackageError::Preferences(what);
-        let count = self.get(STREAMS, "count").ok_or_else(|| {
-            bad("the block cot_streams has no count, so that ATAK ignores its connections".into())
-        })?;
+        let count = self
+            .get(STREAMS, "count")
+            .ok_or_else(|| bad("the block cot_streams has no count, so that ATAK ignores its connections".into()))?;
         let count: usize = count.parse().map_err(|_| bad(format!("count {count:?} of cot_streams is no number")))?;
         if count == 0 || count > 64 {
             return Err(bad(format!("count of cot_streams is {count}; a package has 1 to 64 connections")));
@@ -185,7 +185,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let app = vec![("caPassword", Entry::Text("a<b>&\"c'".into())), ("apiSecureServerPort", Entry::Text("9443".into()))];
+        let app =
+            vec![("caPassword", Entry::Text("a<b>&\"c'".into())), ("apiSecureServerPort", Entry::Text("9443".into()))];
         let streams = vec![("count", Entry::Number(1)), ("enabled0", Entry::Flag(false))];
         let written = text(&[(STREAMS, streams), (APP, app)]);
         assert!(written.contains("<entry key=\"count\" class=\"class java.lang.Integer\">1</entry>"), "{written}");
@@ -205,7 +206,10 @@ mod tests {
             ("enrollForCertificateWithTrust0", "true"),
         ]);
         let found = both.connections().unwrap();
-        assert_eq!((found[0].host.as_str(), found[0].port, found[0].protocol.as_str()), ("tak.example.org", 8089, "ssl"));
+        assert_eq!(
+            (found[0].host.as_str(), found[0].port, found[0].protocol.as_str()),
+            ("tak.example.org", 8089, "ssl")
+        );
         assert!(found[0].enabled && found[0].enrolls && !found[1].enabled && !found[1].enrolls);
     }
 

@@ -59,11 +59,13 @@ const SOON: i64 = 14 * 86_400;
 pub fn truststore(bags: &Bags, file: &str, now: UnixTime, findings: &mut Vec<Finding>) -> Vec<Vec<u8>> {
     if bags.keys() > 0 {
         let seen = format!("{file} holds a private key; a certificate that belongs to a key is no CA for a client");
-        let advice = "never hand it out, make the package again, and if the key is the server's issue a new one: fts cert renew";
+        let advice =
+            "never hand it out, make the package again, and if the key is the server's issue a new one: fts cert renew";
         findings.push(Finding::fail("truststore", seen, advice));
         return Vec::new();
     }
-    let parsed: Vec<_> = bags.certs.iter().filter_map(|der| Some((der, X509Certificate::from_der(der).ok()?.1))).collect();
+    let parsed: Vec<_> =
+        bags.certs.iter().filter_map(|der| Some((der, X509Certificate::from_der(der).ok()?.1))).collect();
     let ca = |cert: &X509Certificate<'_>| matches!(cert.basic_constraints(), Ok(Some(found)) if found.value.ca);
     if let Some((_, cert)) = parsed.iter().find(|(_, cert)| !ca(cert)) {
         let seen = format!("{} in {file} is no CA certificate", cert.subject());

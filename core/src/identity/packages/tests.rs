@@ -281,8 +281,8 @@ fn names_and_hosts_are_restricted() {
 fn a_package_is_kept_for_the_server_alone_and_forgotten_by_name() {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
-    let mut config = crate::config::Config::default();
-    config.packages.dir = dir.path().join("packages");
+    let sources = crate::config::Sources { data_dir: Some(dir.path().to_owned()), ..crate::config::Sources::default() };
+    let config = crate::config::load(&sources).unwrap().config;
     let path = keep(&config, "alice", None, b"one").unwrap();
     assert_eq!(path, dir.path().join("packages/alice.zip"));
     keep(&config, "alice", None, b"two").unwrap();

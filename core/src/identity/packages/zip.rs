@@ -39,7 +39,11 @@ pub fn read(bytes: &[u8]) -> Result<Entries, PackageError> {
     let failed = |e: crate::archive::ArchiveError| PackageError::Zip(e.to_string());
     let mut archive = Archive::open(Cursor::new(bytes), LIMITS).map_err(failed)?;
     let names: Vec<_> = archive.members().iter().map(|m| m.name.clone()).collect();
-    names.into_iter().enumerate().map(|(at, name)| Ok((name, archive.read(at, LIMITS.total).map_err(failed)?))).collect()
+    names
+        .into_iter()
+        .enumerate()
+        .map(|(at, name)| Ok((name, archive.read(at, LIMITS.total).map_err(failed)?)))
+        .collect()
 }
 
 #[cfg(test)]
