@@ -34,8 +34,9 @@ pub(super) fn open(
         tracing::info!(event = "db.migrated", applied = ?migrated.applied, copy, "schema brought up to date");
     }
     let accounts = Accounts::new(db.clone(), running.clone());
+    accounts.open_groups(&router.directory, &config)?;
     let history = History::new(db.clone());
-    let files = Files::open(db.clone(), running.clone()).map_err(|e| BootError::Io("files.dir", e))?;
+    let files = Files::open(db.clone(), running.clone())?;
     let native =
         Native { running, router, sessions, mux, db, accounts, authority, history, files, bound: OnceLock::new() };
     let native = Arc::new(native);
