@@ -42,6 +42,9 @@ pub struct Identity {
     pub groups_out: Vec<String>,
     /// What the caller's token or role is good for.
     pub scopes: Scopes,
+    /// The enrolment token that stood in for the password: its row and when it ends, ms UTC. Whoever issues a certificate
+    /// for it asks [`crate::identity::Accounts::use_enrollment_token`] first.
+    pub enrollment_token: Option<(i64, Option<i64>)>,
 }
 
 impl Identity {
