@@ -11,11 +11,13 @@ mod control;
 pub mod crash;
 pub mod node;
 mod notify;
+pub(crate) mod offline;
 mod parts;
 mod plugins;
 mod report;
 mod server;
 mod shutdown;
+mod sockets;
 
 pub use boot::{RunArgs, run};
 pub use server::Server;

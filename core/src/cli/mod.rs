@@ -9,6 +9,7 @@ use crate::{
     config::{Sources, legacy_args, load},
 };
 
+mod ask;
 mod cert;
 mod clients;
 mod config;

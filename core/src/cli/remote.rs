@@ -7,14 +7,14 @@ use serde_json::Value;
 use super::Global;
 use crate::http::local::{self, LocalError};
 
-fn runtime() -> Result<tokio::runtime::Runtime, ExitCode> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, ExitCode> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         eprintln!("fts: {error}");
         ExitCode::FAILURE
     })
 }
 
-fn failed(error: &LocalError) -> ExitCode {
+pub(super) fn failed(error: &LocalError) -> ExitCode {
     eprintln!("fts: {error}");
     if matches!(error, LocalError::NotRunning { .. }) { ExitCode::from(3) } else { ExitCode::FAILURE }
 }
