@@ -7,9 +7,8 @@ use std::{
 use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use tokio::{
-    net::{TcpListener, UdpSocket},
+    net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
-    sync::Semaphore,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -17,8 +16,9 @@ use super::{
     banner,
     canary::Canary,
     node, notify, parts, plugins, report,
-    server::{Listening, Server},
+    server::Server,
     shutdown,
+    sockets::{self, Sockets},
 };
 use crate::{
     cli::Global,
@@ -31,11 +31,11 @@ use crate::{
         mux::{Mux, MuxSettings},
     },
     identity::{Authority, CertError},
-    net::{self, Acceptor, Gate, Handshakes, OnStream},
+    net,
     observe::{clock, log, metrics},
     plugins::overrides,
     route::Router,
-    session::{Sessions, datagram::Datagrams, mesh, sweep},
+    session::{Sessions, sweep},
     store::{error::StoreError, journal::JournalError},
 };
 
@@ -70,6 +70,8 @@ pub(super) enum BootError {
     Log(String),
     #[error("{0}")]
     Store(#[from] StoreError),
+    #[error("files.dir: {0}")]
+    Files(#[from] crate::files::FileError),
     #[error("{0}")]
     Journal(#[from] JournalError),
     #[error("{0}")]
@@ -137,13 +139,16 @@ async fn serve(
     authority: Option<Arc<Authority>>,
     no_quarantine: bool,
 ) -> Result<bool, BootError> {
-    let sockets = Sockets::bind(&config, authority.as_deref())?;
+    let authority = Arc::new(ArcSwapOption::new(authority));
+    let sockets = Sockets::bind(&config, &authority)?;
     let router = Arc::new(Router::new(Arc::new(Directory::default()), config.clone()));
     let sessions = Sessions::new(router.clone());
     let mux = Mux::new(MuxSettings::new(config.server.data_dir.join("run/spool")));
     let running = Arc::new(ArcSwap::from(config.clone()));
-    let authority = Arc::new(ArcSwapOption::new(authority));
+    let addresses: Vec<_> = sockets.listening.iter().map(|l| (l.name.clone(), l.address)).collect();
     let native = parts::open(running.clone(), router.clone(), sessions.clone(), mux.clone(), authority.clone())?;
+    // Nobody else sets it.
+    let _ = native.bound.set(addresses.clone());
     let server = Arc::new(Server {
         sources,
         loaded: Mutex::new(loaded),
@@ -165,14 +170,15 @@ async fn serve(
         stop_asked: CancellationToken::new(),
         ready: false.into(),
         tasks: TaskTracker::new(),
+        requests: TaskTracker::new(),
     });
     plugins::start(&server, no_quarantine).await?;
     // A signal that comes as soon as it is ready must not end the process the hard way.
     let signals = Signals::listen().map_err(|e| BootError::Io("signals", e))?;
     server.tasks.spawn(server.router.clone().turns(server.stop_all.clone()));
     administration(&server, sockets.admin)?;
-    accept(&server, sockets.tcp);
-    sockets.udp.into_iter().for_each(|input| receive(&server, input));
+    sockets::accept(&server, sockets.tcp);
+    sockets.udp.into_iter().for_each(|input| sockets::receive(&server, input));
     server.tasks.spawn(sweep::run(server.sessions.clone(), server.stop_all.clone()));
     let every = config.canary.interval;
     if !every.is_zero() {
@@ -184,7 +190,6 @@ async fn serve(
         );
         server.tasks.spawn(run);
     }
-    let addresses: Vec<_> = server.listeners.iter().map(|l| (l.name.clone(), l.address)).collect();
     server.ready.store(true, Relaxed);
     node::publish_listeners(&config.server.data_dir, &addresses)?;
     for listener in &server.listeners {
@@ -197,107 +202,6 @@ async fn serve(
     signals.wait(&server).await;
     notify::stopping();
     Ok(shutdown::run(&server).await)
-}
-
-type Tls = Option<Arc<rustls::ServerConfig>>;
-
-/// A datagram listener, with the socket of its output if it has one.
-struct Input {
-    socket: UdpSocket,
-    output: Option<UdpSocket>,
-    listener: Arc<crate::config::CotListener>,
-}
-
-/// Everything that is bound before anything is accepted.
-struct Sockets {
-    tcp: Vec<(TcpListener, Arc<crate::config::CotListener>, Tls)>,
-    udp: Vec<Input>,
-    admin: Option<TcpListener>,
-    listening: Vec<Listening>,
-}
-
-impl Sockets {
-    fn bind(config: &Config, authority: Option<&Authority>) -> Result<Self, BootError> {
-        let mut sockets = Self { tcp: Vec::new(), udp: Vec::new(), admin: None, listening: Vec::new() };
-        let io = |what: &'static str| move |e: std::io::Error| BootError::Io(what, e);
-        for listener in config.listeners.cot().filter(|l| l.enabled) {
-            let listener = Arc::new(listener.clone());
-            let (kind, address) = match listener.kind {
-                ListenerKind::CotUdp | ListenerKind::CotMulticast => {
-                    let socket = UdpSocket::from_std(net::bind_udp(&listener)?.into()).map_err(io("socket"))?;
-                    let address = socket.local_addr().map_err(io("socket"))?;
-                    let output = listener.output.then(|| net::bind_output(&listener, address.port())).transpose()?;
-                    let output = output.map(|o| UdpSocket::from_std(o.into())).transpose().map_err(io("socket"))?;
-                    sockets.udp.push(Input { socket, output, listener: listener.clone() });
-                    ("udp", address)
-                }
-                kind => {
-                    let socket = net::bind(&listener.name, &listener.bind, listener.port, socket2::Type::STREAM)?;
-                    let socket = TcpListener::from_std(socket.into()).map_err(io("socket"))?;
-                    let address = socket.local_addr().map_err(io("socket"))?;
-                    let tls = match authority {
-                        Some(authority) if kind == ListenerKind::CotTls => {
-                            Some(net::tls::server_config(authority, config, listener.client_cert)?)
-                        }
-                        _ => None,
-                    };
-                    sockets.tcp.push((socket, listener.clone(), tls));
-                    (if kind == ListenerKind::CotSubmit { "tcp, one way" } else { "tcp" }, address)
-                }
-            };
-            sockets.listening.push(Listening {
-                name: listener.name.clone(),
-                kind,
-                address,
-                tls: listener.kind == ListenerKind::CotTls,
-            });
-        }
-        let admin = &config.listeners.admin;
-        if admin.enabled {
-            let socket =
-                TcpListener::from_std(net::bind("admin", &admin.bind, admin.port, socket2::Type::STREAM)?.into())
-                    .map_err(io("socket"))?;
-            let address = socket.local_addr().map_err(io("socket"))?;
-            sockets.listening.push(Listening { name: "admin".into(), kind: "http", address, tls: false });
-            sockets.admin = Some(socket);
-        }
-        Ok(sockets)
-    }
-}
-
-/// All listeners share the connection limits and the places for computing handshakes.
-fn accept(server: &Arc<Server>, sockets: Vec<(TcpListener, Arc<crate::config::CotListener>, Tls)>) {
-    let config = server.config();
-    let gate = Gate::new(config.server.max_connections, config.server.max_connections_per_ip);
-    let computing = Arc::new(Semaphore::new(config.stream.limits.handshakes_active));
-    let sessions = server.sessions.clone();
-    let on_stream: OnStream = Arc::new(move |accepted| sessions.accept(accepted));
-    let acceptors = sockets.into_iter().map(|(socket, listener, tls)| {
-        let limits = server.limits.clone();
-        let handshakes = tls.map(|tls| Handshakes::new(tls, listener.clone(), limits.clone(), computing.clone()));
-        Arc::new(Acceptor { socket, listener, limits, gate: gate.clone(), handshakes, on_stream: on_stream.clone() })
-    });
-    let acceptors = server.acceptors.get_or_init(|| acceptors.collect());
-    for acceptor in acceptors {
-        server.tasks.spawn(acceptor.clone().run(server.stop_accepting.clone(), server.tasks.clone()));
-    }
-}
-
-/// A datagram listener; with `output` its group is sent what others send.
-fn receive(server: &Arc<Server>, input: Input) {
-    let Input { socket, output, listener } = input;
-    let name: Arc<str> = listener.name.as_str().into();
-    let own = output.as_ref().and_then(|o| o.local_addr().ok());
-    let mut conn = 0;
-    if let Some((group, output)) = output.and_then(|o| Some((o.peer_addr().ok()?, o))) {
-        let client = mesh::join(&server.router, listener.clone(), group);
-        conn = client.conn;
-        server.tasks.spawn(mesh::run(server.router.clone(), client, output, server.stop_all.clone()));
-    }
-    let datagrams = Datagrams::new(server.router.clone(), listener, conn);
-    server.tasks.spawn(net::udp::run(socket, own, name, server.stop_accepting.clone(), move |data, peer| {
-        datagrams.take(data, peer)
-    }));
 }
 
 /// Largest body of a request to a plugin's route on the admin listener.

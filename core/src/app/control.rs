@@ -30,10 +30,10 @@ impl Server {
         let authority = Authority::open(&config)?;
         let acceptors = self.acceptors.get().into_iter().flatten();
         let shaking: Vec<_> = acceptors.filter_map(|a| a.handshakes.as_ref()).collect();
-        let made = shaking.iter().map(|h| net::tls::server_config(&authority, &config, h.listener().client_cert));
+        let made = shaking.iter().map(|h| net::tls::server_config(&self.authority, &config, h.port()));
         let made = made.collect::<Result<Vec<_>, _>>()?;
-        shaking.iter().zip(made).for_each(|(handshakes, tls)| handshakes.renew(tls));
         self.authority.store(Some(Arc::new(authority)));
+        shaking.iter().zip(made).for_each(|(handshakes, tls)| handshakes.renew(tls));
         Ok(())
     }
 }

@@ -137,7 +137,7 @@ fn client(router: &Router, client: &Arc<Client>) -> Value {
 pub fn gauges(server: &Server) {
     let roster = server.router.directory.roster();
     let mut connected: BTreeMap<(&str, &str), u32> = BTreeMap::new();
-    for listener in server.listeners.iter().filter(|l| l.name != "admin" && l.kind != "udp") {
+    for listener in server.listeners.iter().filter(|l| !matches!(l.kind, "http" | "udp")) {
         connected.extend(["xml", "protobuf"].map(|proto| ((listener.name.as_str(), proto), 0)));
     }
     for client in roster.clients().filter(|c| !c.internal()) {

@@ -62,6 +62,8 @@ pub struct Server {
     pub ready: AtomicBool,
     /// Tasks of the server besides sessions.
     pub tasks: TaskTracker,
+    /// HTTP connections.
+    pub requests: TaskTracker,
 }
 
 /// A bound listener.

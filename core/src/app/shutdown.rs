@@ -13,6 +13,9 @@ pub async fn run(server: &Server) -> bool {
         server.stop_accepting.cancel();
         server.sessions.stop_reading.cancel();
         server.sessions.readers_stopped().await;
+        // What a request does it does whole: events it makes are routed, rows are written.
+        server.requests.close();
+        let _ = tokio::time::timeout(keys.drain, server.requests.wait()).await;
         server.router.drain();
         server.sessions.flush.cancel();
         server.sessions.tasks.close();
@@ -28,7 +31,8 @@ pub async fn run(server: &Server) -> bool {
         }
         server.stop_all.cancel();
         server.tasks.close();
-        // Requests in flight on the admin listener.
+        // Requests in flight on the local socket, and those that had their time.
+        let _ = tokio::time::timeout(Duration::from_secs(1), server.requests.wait()).await;
         let _ = tokio::time::timeout(keys.drain.min(Duration::from_secs(1)), server.tasks.wait()).await;
     })
     .await

@@ -35,6 +35,11 @@ impl Listener {
         }
     }
 
+    /// One of the fixed ones.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::FIXED.into_iter().find(|l| l.name() == name)
+    }
+
     const fn bit(&self) -> u8 {
         match self {
             Self::MartiHttp => 1,

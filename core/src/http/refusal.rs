@@ -1,5 +1,5 @@
 //! [`Refusal`]: an answer the mux makes itself, and the error answers of handlers: status, headers and a body in the style
-//! of the listener (marti-http.md 2.8, rest-api.md 2.4). Texts are for the user: what and what to do, never a path of a
+//! of its path and listener ([`Style`]). Texts are for the user: what and what to do, never a path of a
 //! file or a stack.
 use std::fmt::Display;
 
@@ -7,9 +7,10 @@ use axum::{
     body::Body,
     http::{HeaderValue, Method, Response, StatusCode, header},
 };
-use serde_json::json;
 
-use super::{answer::HandlerError, auth::Denied, body::BodyError, listener::Listener, route::Owner};
+pub(super) use super::style::Style;
+use super::{answer::HandlerError, auth::Denied, body::BodyError, route::Owner};
+use crate::identity::accounts::AuthError;
 
 /// See the file's head.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,11 +20,13 @@ pub(super) struct Refusal {
     /// Seconds.
     retry_after: Option<u32>,
     allow: Vec<Method>,
+    /// There is no route at all.
+    nothing: bool,
 }
 
 impl Refusal {
     fn new(status: StatusCode, message: impl Display) -> Self {
-        Self { status, message: message.to_string(), retry_after: None, allow: Vec::new() }
+        Self { status, message: message.to_string(), retry_after: None, allow: Vec::new(), nothing: false }
     }
 
     fn later(seconds: u32, message: impl Display) -> Self {
@@ -31,7 +34,7 @@ impl Refusal {
     }
 
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "no such resource")
+        Self { nothing: true, ..Self::new(StatusCode::NOT_FOUND, "no such resource") }
     }
 
     pub fn method(allow: Vec<Method>) -> Self {
@@ -63,15 +66,25 @@ impl Refusal {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, format_args!("{owner} failed to answer this request"))
     }
 
+    /// Nobody said who it is, or not in the way it must be said here.
+    pub fn stranger() -> Self {
+        Denied::Unknown.into()
+    }
+
+    /// The accounts did not answer.
+    pub fn unanswered() -> Self {
+        Self::later(2, "the accounts cannot be read now; try again")
+    }
+
     /// The answer.
-    pub fn answer(self, listener: &Listener) -> Response<Body> {
-        let (kind, text) = body(listener, &self.message);
+    pub fn answer(self, style: Style) -> Response<Body> {
+        let (kind, text) = if self.nothing { style.nothing() } else { style.body(self.status, &self.message) };
         let mut answer = Response::new(Body::from(text));
         *answer.status_mut() = self.status;
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, kind);
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, challenge(listener));
+            headers.insert(header::WWW_AUTHENTICATE, style.challenge());
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
@@ -115,25 +128,17 @@ impl From<HandlerError> for Refusal {
     }
 }
 
-/// The style of a listener's errors. The shapes of the TAK API (JSON with status and code, text for `/Marti/sync`) come
-/// with its routes; so far all listeners have the one of REST and admin.
-fn body(listener: &Listener, message: &str) -> (HeaderValue, String) {
-    match listener {
-        Listener::MartiHttp
-        | Listener::MartiHttps
-        | Listener::Enrollment
-        | Listener::Rest
-        | Listener::Admin
-        | Listener::Own(_) => (HeaderValue::from_static("application/json"), json!({"message": message}).to_string()),
+impl From<AuthError> for Refusal {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Wrong => Self::new(StatusCode::UNAUTHORIZED, error),
+            AuthError::Throttled(seconds) => {
+                Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, error) }
+            }
+            AuthError::Disabled | AuthError::Revoked | AuthError::Unknown | AuthError::NoGroups => {
+                Self::new(StatusCode::FORBIDDEN, error)
+            }
+            AuthError::Store(_) => Self::unanswered(),
+        }
     }
-}
-
-/// How a caller may say who it is (identity.md 5, rest-api.md 2.3, marti-http.md 2.6).
-fn challenge(listener: &Listener) -> HeaderValue {
-    HeaderValue::from_static(match listener {
-        Listener::MartiHttp | Listener::MartiHttps => r#"Basic realm="TAK""#,
-        Listener::Enrollment => r#"Basic realm="tak""#,
-        Listener::Rest => r#"Bearer realm="Authentication Required""#,
-        Listener::Admin | Listener::Own(_) => "Bearer",
-    })
 }

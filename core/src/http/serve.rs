@@ -6,25 +6,27 @@
 //! 5. wait for a slot; then make sure that the route is still the one of the table;
 //! 6. run the handler (`run`), shape its answer (`outgoing`).
 //!
-//! No lock is held anywhere on this way, and every answer is counted.
+//! No lock is held anywhere on this way; every answer carries the name of its route, for whoever tells of it.
 use std::sync::Arc;
 
 use axum::{
     body::Body,
-    http::{HeaderMap, Method, Request, Response, StatusCode, request::Parts},
+    http::{HeaderMap, Method, Request, Response, request::Parts},
 };
 use tokio::time::{Instant, timeout_at};
 
 use super::{
+    auth::Auth,
     body::receive,
     call::{Call, Came, Fields, host},
     calls::{CallLimits, Flight, Slot},
+    listener::Listener,
     mux::Mux,
     outgoing,
-    refusal::Refusal,
-    route::Owner,
+    refusal::{Refusal, Style},
     run::{self, Job},
     table::{Found, Place, State, Table},
+    told::{Answered, Asked},
 };
 
 /// A request no route is for.
@@ -40,11 +42,19 @@ impl Missed {
     /// 405 or 404 in the style of the listener, for whoever has no routes of its own to try.
     pub fn refusal(self, came: &Came) -> Response<Body> {
         let refusal = if self.allow.is_empty() { Refusal::not_found() } else { Refusal::method(self.allow) };
-        refusal.answer(&came.listener)
+        refusal.answer(Style::of(&came.listener, self.request.uri().path()))
     }
 }
 
 impl Mux {
+    /// What a request would meet: whom the route lets in, and whether a password is enough for enrolment.
+    pub(super) fn peek(&self, listener: &Listener, method: &Method, path: &str) -> Option<(Auth, bool)> {
+        match self.table.load().find(listener, method, path) {
+            Found::Route(place, _) => Some((place.route.auth, place.route.enrolls)),
+            Found::OtherMethods(_) | Found::Nothing => None,
+        }
+    }
+
     /// Answers a request.
     ///
     /// # Errors
@@ -58,12 +68,16 @@ impl Mux {
         };
         let (parts, body) = request.into_parts();
         let (method, headers): (Method, HeaderMap) = (parts.method.clone(), parts.headers.clone());
-        let listener = came.listener.clone();
-        let answer = match self.answer_at(&place, came, parts, body).await {
+        let style = Style::of(&came.listener, parts.uri.path());
+        let user = came.identity.user.clone().or_else(|| came.identity.cert_cn.clone());
+        let mut answer = match self.answer_at(&place, came, parts, body).await {
             Ok(head) => outgoing::response(&method, &headers, head),
-            Err(refusal) => refusal.answer(&listener),
+            Err(refusal) => refusal.answer(style),
         };
-        count(listener.name(), &place.owner, answer.status());
+        answer.extensions_mut().insert(Answered(place.route.text.clone()));
+        if let Some(user) = user {
+            answer.extensions_mut().insert(Asked(user));
+        }
         Ok(answer)
     }
 
@@ -148,19 +162,6 @@ fn allow(place: &Place, came: &Came) -> Result<(), Refusal> {
         State::Tripped(_) => Err(Refusal::tripped(&place.owner)),
         State::Running | State::Parked => Ok(()),
     }
-}
-
-/// Labels are names of configured listeners, of plugins and five classes.
-fn count(listener: &str, owner: &Owner, status: StatusCode) {
-    let class = match status.as_u16() / 100 {
-        1 => "1xx",
-        2 => "2xx",
-        3 => "3xx",
-        4 => "4xx",
-        _ => "5xx",
-    };
-    metrics::counter!("fts_http_requests_total", "listener" => listener.to_owned(), "owner" => owner.name().to_owned(), "status" => class)
-        .increment(1);
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Accepted, Gate, PeerCert, Seat, Stream, handshake::Handshakes, tls};
-use crate::config::{CotListener, Limits};
+use super::{Accepted, Gate, PeerCert, Port, Seat, Stream, handshake::Handshakes, tls};
+use crate::config::Limits;
 
 /// What to do with a stream.
 pub type OnStream = Arc<dyn Fn(Accepted) + Send + Sync>;
@@ -22,8 +22,8 @@ pub type OnStream = Arc<dyn Fn(Accepted) + Send + Sync>;
 pub struct Acceptor {
     /// Bound and listening.
     pub socket: TcpListener,
-    /// Its configuration.
-    pub listener: Arc<CotListener>,
+    /// What it is.
+    pub port: Arc<Port>,
     /// Keepalive and header time limit; exchanged at reload.
     pub limits: Arc<ArcSwap<Limits>>,
     /// Connection limits of the server.
@@ -46,18 +46,18 @@ impl Acceptor {
             match accepted {
                 Ok((stream, peer)) => self.admit(stream, plain(peer), &stop, &tasks),
                 Err(error) if out_of_files(&error) => {
-                    tracing::error!(event = "net.no_files", listener = %self.listener.name, %error, "no file descriptors left; raise LimitNOFILE or lower server.max_connections");
+                    tracing::error!(event = "net.no_files", listener = %self.port.name, %error, "no file descriptors left; raise LimitNOFILE or lower server.max_connections");
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
                 // The peer was gone before it was accepted.
-                Err(error) => tracing::debug!(listener = %self.listener.name, %error, "accept"),
+                Err(error) => tracing::debug!(listener = %self.port.name, %error, "accept"),
             }
         }
     }
 
     fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, stop: &CancellationToken, tasks: &TaskTracker) {
-        metrics::counter!("fts_client_connections_total", "listener" => self.listener.name.clone()).increment(1);
-        let proxied = self.listener.proxy_protocol;
+        metrics::counter!("fts_client_connections_total", "listener" => self.port.name.clone()).increment(1);
+        let proxied = self.port.proxy_protocol;
         let seat = match if proxied { self.gate.enter_unnamed() } else { self.gate.enter(peer.ip()) } {
             Ok(seat) => seat,
             Err(limit) => return self.full(peer, limit),
@@ -65,8 +65,8 @@ impl Acceptor {
         if let Err(error) = self.options(&stream) {
             tracing::debug!(%peer, %error, "socket options");
         }
-        if self.handshakes.is_none() && !self.listener.proxy_protocol {
-            return self.hand_over(Stream::Plain(stream), peer, None, seat);
+        if self.handshakes.is_none() && !self.port.proxy_protocol {
+            return self.hand_over(stream.local_addr(), Stream::Plain(stream), peer, None, seat);
         }
         let (acceptor, stop) = (self.clone(), stop.clone());
         tasks.spawn(async move {
@@ -78,40 +78,47 @@ impl Acceptor {
     }
 
     fn full(&self, peer: SocketAddr, limit: &'static str) {
-        tracing::warn!(event = "net.refused", %peer, listener = %self.listener.name, limit, "connection limit reached");
+        tracing::warn!(event = "net.refused", %peer, listener = %self.port.name, limit, "connection limit reached");
     }
 
     async fn prepare(self: &Arc<Self>, mut stream: TcpStream, mut peer: SocketAddr, mut seat: Seat) {
-        if self.listener.proxy_protocol {
+        if self.port.proxy_protocol {
             match tokio::time::timeout(self.limits.load().tls_handshake, proxy_header(&mut stream)).await {
                 Ok(Ok(Some(origin))) => peer = plain(origin),
                 Ok(Ok(None)) => {}
                 Ok(Err(error)) => {
-                    return tracing::warn!(event = "net.refused", %peer, listener = %self.listener.name, %error, "no valid PROXY header");
+                    return tracing::warn!(event = "net.refused", %peer, listener = %self.port.name, %error, "no valid PROXY header");
                 }
                 Err(_) => {
-                    return tracing::warn!(event = "net.refused", %peer, listener = %self.listener.name, "no PROXY header in time");
+                    return tracing::warn!(event = "net.refused", %peer, listener = %self.port.name, "no PROXY header in time");
                 }
             }
             if let Err(limit) = seat.name(peer.ip()) {
                 return self.full(peer, limit);
             }
         }
+        let local = stream.local_addr();
         match &self.handshakes {
-            None => self.hand_over(Stream::Plain(stream), peer, None, seat),
+            None => self.hand_over(local, Stream::Plain(stream), peer, None, seat),
             Some(handshakes) => {
                 let Some(stream) = handshakes.shake(stream, peer).await else { return };
                 let cert = tls::peer_cert(stream.get_ref().1.peer_certificates());
-                self.hand_over(Stream::Tls(Box::new(stream)), peer, cert, seat);
+                self.hand_over(local, Stream::Tls(Box::new(stream)), peer, cert, seat);
             }
         }
     }
 
-    fn hand_over(&self, stream: Stream, peer: SocketAddr, cert: Option<PeerCert>, seat: Seat) {
-        if self.listener.default_groups.is_empty() {
-            return tracing::warn!(event = "net.refused", %peer, listener = %self.listener.name, "default_groups is empty: who has no groups is refused");
-        }
-        (self.on_stream)(Accepted { stream, peer, listener: self.listener.clone(), cert, seat });
+    /// Without an address of its own a stream is gone already.
+    fn hand_over(
+        &self,
+        local: io::Result<SocketAddr>,
+        stream: Stream,
+        peer: SocketAddr,
+        cert: Option<PeerCert>,
+        seat: Seat,
+    ) {
+        let Ok(local) = local.map(plain) else { return };
+        (self.on_stream)(Accepted { stream, peer, local, cert, seat });
     }
 
     fn options(&self, stream: &TcpStream) -> io::Result<()> {

@@ -20,13 +20,13 @@ use tokio::{net::TcpStream, sync::Semaphore};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::{CancellationToken, PollSemaphore};
 
-use super::{sniff::sniff_tls, tls};
-use crate::config::{CotListener, Limits};
+use super::{Port, sniff::sniff_tls, tls};
+use crate::config::Limits;
 
 /// The handshakes of one listener.
 pub struct Handshakes {
     config: ArcSwap<ServerConfig>,
-    listener: Arc<CotListener>,
+    port: Arc<Port>,
     limits: Arc<ArcSwap<Limits>>,
     computing: Arc<Semaphore>,
     pending: Mutex<Pending>,
@@ -64,11 +64,11 @@ impl Handshakes {
     /// For this listener; `limits` and `computing` are shared by all.
     pub fn new(
         config: Arc<ServerConfig>,
-        listener: Arc<CotListener>,
+        port: Arc<Port>,
         limits: Arc<ArcSwap<Limits>>,
         computing: Arc<Semaphore>,
     ) -> Self {
-        Self { config: ArcSwap::new(config), listener, limits, computing, pending: Mutex::default() }
+        Self { config: ArcSwap::new(config), port, limits, computing, pending: Mutex::default() }
     }
 
     /// From now on handshakes are made with these certificates (reload); what is connected stays.
@@ -77,8 +77,8 @@ impl Handshakes {
     }
 
     /// The listener it belongs to.
-    pub fn listener(&self) -> &CotListener {
-        &self.listener
+    pub fn port(&self) -> &Port {
+        &self.port
     }
 
     fn enter(&self, ip: IpAddr) -> Option<(Place<'_>, CancellationToken)> {
@@ -111,16 +111,16 @@ impl Handshakes {
             },
         };
         let outcome = result.as_ref().map_or_else(|why| *why, |_| "ok");
-        metrics::counter!("fts_tls_handshakes_total", "listener" => self.listener.name.clone(), "result" => outcome)
+        metrics::counter!("fts_tls_handshakes_total", "listener" => self.port.name.clone(), "result" => outcome)
             .increment(1);
-        metrics::histogram!("fts_tls_handshake_seconds", "listener" => self.listener.name.clone())
+        metrics::histogram!("fts_tls_handshake_seconds", "listener" => self.port.name.clone())
             .record(began.elapsed().as_secs_f64());
         match result {
             Ok(stream) => Some(stream),
             // Told in its own words already.
             Err("not_tls") => None,
             Err(reason) => {
-                tracing::info!(event = "tls.handshake_failed", %peer, listener = %self.listener.name, reason, "TLS handshake failed");
+                tracing::info!(event = "tls.handshake_failed", %peer, listener = %self.port.name, reason, "TLS handshake failed");
                 None
             }
         }
@@ -137,8 +137,8 @@ impl Handshakes {
         if n == 0 {
             return Err("closed");
         }
-        if let Some(wrong) = sniff_tls(&first[..n]) {
-            wrong.report(&self.listener, peer);
+        if let Some(wrong) = sniff_tls(&first[..n], self.port.speaks) {
+            wrong.report(&self.port, peer);
             return Err("not_tls");
         }
         // It speaks: from here on it does not make room for others.

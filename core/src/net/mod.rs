@@ -2,15 +2,15 @@
 //!
 //! Order: `bind` every socket first, then [`Acceptor::run`] accepts: TCP_NODELAY and keepalive, connection limits,
 //! PROXY header, TLS handshake in a task of its own (never in the accept loop); then the stream goes to `on_stream`.
-//! Datagrams go to [`udp::run`]'s callback. Nothing here knows CoT.
-use std::{net::SocketAddr, sync::Arc};
-
-use crate::config::CotListener;
+//! Datagrams go to [`udp::run`]'s callback. Nothing here knows CoT or
+//! HTTP: a listener is a [`Port`], and whoever opens it knows what to do with its streams.
+use std::net::SocketAddr;
 
 mod accept;
 mod bind;
 mod gate;
 mod handshake;
+mod port;
 mod sniff;
 mod stream;
 pub mod tls;
@@ -20,7 +20,8 @@ pub use accept::{Acceptor, OnStream};
 pub use bind::{BindError, bind, bind_output, bind_udp, own_address};
 pub use gate::{Gate, Seat};
 pub use handshake::Handshakes;
-pub use sniff::{WrongProtocol, sniff};
+pub use port::{Port, Speaks};
+pub use sniff::{WrongProtocol, sniff, sniff_http};
 pub use stream::{Lendable, ReadHalf, Stream, WriteHalf};
 
 /// What a verified client certificate says.
@@ -38,8 +39,8 @@ pub struct Accepted {
     pub stream: Stream,
     /// The peer's address (from the PROXY header where the listener has one).
     pub peer: SocketAddr,
-    /// The listener it came through.
-    pub listener: Arc<CotListener>,
+    /// Where it came to.
+    pub local: SocketAddr,
     /// The verified certificate, if any.
     pub cert: Option<PeerCert>,
     /// Its place under the connection limits; given back when dropped.

@@ -78,8 +78,11 @@ impl Sessions {
         })
     }
 
-    /// Takes a stream over.
-    pub fn accept(self: &Arc<Self>, accepted: Accepted) {
+    /// Takes a stream over that came through this listener.
+    pub fn accept(self: &Arc<Self>, accepted: Accepted, listener: Arc<CotListener>) {
+        if listener.default_groups.is_empty() {
+            return tracing::warn!(event = "net.refused", peer = %accepted.peer, listener = %listener.name, "default_groups is empty: who has no groups is refused");
+        }
         let named = accepted.cert.as_ref().is_some_and(|c| self.banned(&c.common_name));
         if self.stop_reading.is_cancelled() || self.draining() || named || self.banned(&accepted.peer.ip().to_string())
         {
@@ -87,11 +90,11 @@ impl Sessions {
         }
         self.reading.fetch_add(1, Relaxed);
         let sessions = self.clone();
-        self.tasks.spawn(async move { sessions.serve(accepted).await });
+        self.tasks.spawn(async move { sessions.serve(accepted, listener).await });
     }
 
-    async fn serve(self: Arc<Self>, accepted: Accepted) {
-        let Accepted { stream, peer, listener, cert, seat } = accepted;
+    async fn serve(self: Arc<Self>, accepted: Accepted, listener: Arc<CotListener>) {
+        let Accepted { stream, peer, local: _, cert, seat } = accepted;
         let mut groups = self.router.directory.groups.both(&listener.default_groups);
         if listener.kind == ListenerKind::CotSubmit {
             groups.receive = Bits::default();

@@ -193,7 +193,7 @@ impl Reader {
             return Err(Leave::Probe);
         }
         if let Some(wrong) = net::sniff(data) {
-            wrong.report(&self.client.listener, self.client.peer);
+            wrong.report(&net::Port::from(&*self.client.listener), self.client.peer);
             return Err(Leave::WrongProtocol);
         }
         Ok(())

@@ -1,0 +1,171 @@
+//! [`Door`]: an HTTP listener as it serves. A stream the net layer has accepted becomes a connection here: HTTP/1.0 and
+//! 1.1 with keep-alive, the head of a request under a time limit, the rest under the rules of its body. Each request goes
+//! through `identify`, then to the mux; what goes out is told to the log and the metrics (`told`).
+//!
+//! At shutdown idle connections are closed at once, and those with a request under way end after its answer; whoever
+//! waits for them ([`Door::open`]'s tracker) cuts them by the other token.
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    body::Body,
+    http::{Request, Response},
+};
+use hyper::{body::Body as _, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    body::BodyLimits,
+    call::Came,
+    identify::{Asked, identify},
+    listener::Listener,
+    native::Native,
+    refusal::Style,
+    told::Entry,
+    wire::Wire,
+};
+use crate::{
+    config::HttpListener,
+    net::{Accepted, PeerCert, Port, Stream},
+};
+
+/// How long the head of a request may take, and a connection may be idle.
+const HEAD: Duration = Duration::from_secs(30);
+
+/// See the file's head.
+pub struct Door {
+    pub(super) listener: Listener,
+    name: Arc<str>,
+    /// None = the admin listener.
+    pub(super) keys: Option<Arc<HttpListener>>,
+    pub(super) native: Arc<Native>,
+    port: Arc<Port>,
+    /// Cancelled: idle connections end, the others after their answer.
+    stop: CancellationToken,
+    /// Cancelled: everything ends.
+    cut: CancellationToken,
+}
+
+/// One connection.
+pub(super) struct Link {
+    pub peer: SocketAddr,
+    pub local: SocketAddr,
+    pub secure: bool,
+    pub cert: Option<PeerCert>,
+    under_way: AtomicUsize,
+    /// A request was answered without its body being read.
+    unread: Arc<AtomicBool>,
+}
+
+impl Door {
+    /// For this listener.
+    pub fn new(
+        listener: Listener,
+        keys: Option<Arc<HttpListener>>,
+        port: Arc<Port>,
+        native: Arc<Native>,
+        stop: CancellationToken,
+        cut: CancellationToken,
+    ) -> Arc<Self> {
+        let name = listener.name().into();
+        Arc::new(Self { listener, name, keys, native, port, stop, cut })
+    }
+
+    /// Serves a stream in a task of its own.
+    pub fn open(self: &Arc<Self>, accepted: Accepted, tasks: &TaskTracker) {
+        tasks.spawn(self.clone().serve(accepted));
+    }
+
+    async fn serve(self: Arc<Self>, accepted: Accepted) {
+        let Accepted { stream, peer, local, cert, seat: _seat } = accepted;
+        let unread = Arc::new(AtomicBool::new(false));
+        let secure = matches!(stream, Stream::Tls(_));
+        let wire = Wire::new(stream, self.port.clone(), peer, unread.clone());
+        let link = Arc::new(Link { peer, local, secure, cert, under_way: AtomicUsize::new(0), unread });
+        let service = service_fn(|request: Request<hyper::body::Incoming>| {
+            let (door, link) = (self.clone(), link.clone());
+            async move { Ok::<_, Infallible>(door.answer(&link, request.map(Body::new)).await) }
+        });
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(HEAD).keep_alive(true);
+        let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(wire), service));
+        let ended = tokio::select! {
+            ended = serving.as_mut() => ended,
+            () = self.cut.cancelled() => return,
+            () = self.stop.cancelled() => {
+                if link.under_way.load(Ordering::Relaxed) == 0 {
+                    return;
+                }
+                serving.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = serving => ended,
+                    () = self.cut.cancelled() => return,
+                }
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%peer, listener = %self.listener.name(), %error, "connection ended");
+        }
+    }
+
+    async fn answer(&self, link: &Arc<Link>, request: Request<Body>) -> Response<Body> {
+        let under_way = UnderWay::begin(link);
+        let entry = Entry::begin(self.name.clone(), request.method(), request.uri().query(), Some(link.peer));
+        let has_body = !request.body().is_end_stream();
+        let response = self.routed(link, request).await;
+        // Who refuses does not read; then the rest of the body is still to come.
+        let refused = response.status().is_client_error() || response.status().is_server_error();
+        link.unread.store(has_body && refused, Ordering::Relaxed);
+        entry.answered(response, under_way)
+    }
+
+    async fn routed(&self, link: &Arc<Link>, request: Request<Body>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path();
+        let asked = Asked { method: &parts.method, path, headers: &parts.headers };
+        let identity = match identify(self, link, &asked).await {
+            Ok(identity) => identity,
+            Err(refusal) => return refusal.answer(Style::of(&self.listener, path)),
+        };
+        let came = Came {
+            scheme: if link.secure { "https" } else { "http" },
+            peer: Some(link.peer),
+            local: Some(link.local),
+            ..Came::new(self.listener.clone(), identity, Arc::new(self.bodies()))
+        };
+        match self.native.mux.try_answer(came.clone(), Request::from_parts(parts, body)).await {
+            Ok(response) => response,
+            Err(missed) => missed.refusal(&came),
+        }
+    }
+
+    /// Bodies lie where files are stored, so that an upload is renamed into its place.
+    fn bodies(&self) -> BodyLimits {
+        let max = self.native.config().files.max_upload;
+        BodyLimits::new(if max == 0 { u64::MAX } else { max }, self.native.files.tmp())
+    }
+}
+
+/// A request under way on a connection.
+struct UnderWay(Arc<Link>);
+
+impl UnderWay {
+    fn begin(link: &Arc<Link>) -> Self {
+        link.under_way.fetch_add(1, Ordering::Relaxed);
+        Self(link.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}
