@@ -8,6 +8,7 @@ pub mod archive;
 pub mod cli;
 pub mod config;
 pub mod directory;
+pub mod document;
 pub mod files;
 pub mod http;
 pub mod identity;

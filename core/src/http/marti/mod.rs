@@ -13,6 +13,7 @@ pub mod oauth;
 pub mod people;
 pub mod profiles;
 pub mod properties;
+pub mod security;
 pub mod status;
 pub mod subscriptions;
 pub mod sync;
@@ -46,6 +47,7 @@ pub fn routes(book: &mut Book) {
     people::routes(book);
     profiles::routes(book);
     properties::routes(book);
+    security::routes(book);
     status::routes(book);
     subscriptions::routes(book);
     sync::routes(book);
