@@ -180,6 +180,7 @@ async fn serve(
     sockets::accept(&server, sockets.tcp);
     sockets.udp.into_iter().for_each(|input| sockets::receive(&server, input));
     server.tasks.spawn(sweep::run(server.sessions.clone(), server.stop_all.clone()));
+    server.tasks.spawn(server.native.certificates.clone().keep(server.stop_all.clone()));
     let every = config.canary.interval;
     if !every.is_zero() {
         let run = server.canary.clone().run(

@@ -11,7 +11,7 @@ use super::{Server, report};
 use crate::{
     config::{Config, changes, load},
     http::admin::{Control, Readiness, Reloaded},
-    identity::{Authority, CertError},
+    identity::CertError,
     net,
     observe::log,
     plugins::{Change, shown},
@@ -27,12 +27,11 @@ impl Server {
         }
         let mut config = (*self.config()).clone();
         config.packages = fresh.packages.clone();
-        let authority = Authority::open(&config)?;
         let acceptors = self.acceptors.get().into_iter().flatten();
         let shaking: Vec<_> = acceptors.filter_map(|a| a.handshakes.as_ref()).collect();
         let made = shaking.iter().map(|h| net::tls::server_config(&self.authority, &config, h.port()));
         let made = made.collect::<Result<Vec<_>, _>>()?;
-        self.authority.store(Some(Arc::new(authority)));
+        self.native.certificates.reload(&config)?;
         shaking.iter().zip(made).for_each(|(handshakes, tls)| handshakes.renew(tls));
         Ok(())
     }
@@ -90,6 +89,7 @@ impl Control for Server {
         next.cot = fresh.config.cot.clone();
         next.stream = fresh.config.stream.clone();
         next.packages = fresh.config.packages.clone();
+        next.retention = fresh.config.retention.clone();
         next.shutdown = fresh.config.shutdown.clone();
         next.plugins.tables = fresh.config.plugins.tables.clone();
         if next.log.level != fresh.config.log.level {

@@ -13,7 +13,7 @@ use crate::{
         mux::Mux,
         native::{Book, Native},
     },
-    identity::{Accounts, Authority},
+    identity::{Accounts, Authority, Certificates},
     route::Router,
     session::Sessions,
     store::{self, history::History},
@@ -35,10 +35,19 @@ pub(super) fn open(
     }
     let accounts = Accounts::new(db.clone(), running.clone());
     accounts.open_groups(&router.directory, &config)?;
-    let history = History::new(db.clone());
+    let history = History::new(db.clone(), running.clone(), router.directory.clone())?;
     let files = Files::open(db.clone(), running.clone())?;
+    let certificates = Certificates::new(
+        db.clone(),
+        running.clone(),
+        authority.clone(),
+        accounts.audit.clone(),
+        router.clone(),
+    );
+    certificates.start()?;
+    let _ = sessions.certificates.set(certificates.clone());
     let native =
-        Native { running, router, sessions, mux, db, accounts, authority, history, files, bound: OnceLock::new() };
+        Native { running, router, sessions, mux, db, accounts, authority, certificates, history, files, bound: OnceLock::new() };
     let native = Arc::new(native);
     fallbacks::register(&native.mux, &config.server.node_id).map_err(|e| BootError::Plugin(e.to_string()))?;
     let mut book = Book::new(native.clone());

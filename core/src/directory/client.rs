@@ -4,7 +4,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
 };
@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use super::{GeoFilter, Groups};
 use crate::{
     config::{CotListener, ListenerKind},
+    identity::Role,
     net::PeerCert,
     observe::meters::{CANARY, Traffic, traffic},
     session::outbound::Outbound,
@@ -37,6 +38,9 @@ pub enum Leave {
     Replaced,
     Rejected,
     Kicked,
+    Disabled,
+    Auth,
+    Revoked,
     Shutdown,
     Garbage,
     Tls,
@@ -56,7 +60,10 @@ impl Leave {
             Leave::Probe => "probe",
             Leave::Replaced => "replaced",
             Leave::Rejected => "duplicate-uid",
+            Leave::Revoked => "certificate-revoked",
             Leave::Kicked => "kicked",
+            Leave::Disabled => "account-disabled",
+            Leave::Auth => "auth-failed",
             Leave::Shutdown => "shutdown",
             Leave::Garbage => "garbage",
             Leave::Tls => "tls",
@@ -128,10 +135,26 @@ pub struct Client {
     pub incognito: AtomicBool,
     pub has_filter: AtomicBool,
     filter: ArcSwapOption<GeoFilter>,
+    account: Account,
+    /// Who it is since it logged in on a connection that was somebody else's, or nobody's.
+    logged_in: OnceLock<Account>,
+    role: Mutex<Role>,
+    read_only: AtomicBool,
     groups: ArcSwap<Groups>,
     who: RwLock<Box<Who>>,
     leaving: Mutex<Option<Leave>>,
     leave: Notify,
+}
+
+/// Whose connection it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// The user's name; "" = nobody in particular.
+    pub user: String,
+    /// It logged in with a password; else its certificate says who it is.
+    pub by_password: bool,
+    /// What it may do.
+    pub role: Role,
 }
 
 /// What a new connection brings along.
@@ -147,10 +170,14 @@ pub struct Arrival {
 }
 
 impl Client {
-    pub(super) fn new(conn: u64, slot: u32, arrival: Arrival) -> Self {
+    pub(super) fn new(conn: u64, slot: u32, arrival: Arrival, account: Account) -> Self {
         Self {
             conn,
             slot,
+            role: Mutex::new(account.role),
+            read_only: AtomicBool::new(account.role == Role::ReadOnly),
+            account,
+            logged_in: OnceLock::new(),
             traffic: traffic(&arrival.listener.name),
             listener: arrival.listener,
             peer: arrival.peer,
@@ -189,9 +216,40 @@ impl Client {
         self.listener.name == CANARY
     }
 
-    /// The user, where the listener knows users: the name in its certificate; "" = nobody in particular.
+    /// Whose it is.
+    pub fn account(&self) -> &Account {
+        self.logged_in.get().unwrap_or(&self.account)
+    }
+
+    /// The user's name as the accounts have it; "" = nobody in particular.
     pub fn user(&self) -> &str {
-        self.cert.as_ref().map_or("", |c| c.common_name.as_str())
+        &self.account().user
+    }
+
+    /// It has logged in: from now on it is this user's. Once in a connection; false = it was done before.
+    pub fn log_in(&self, account: Account) -> bool {
+        let role = account.role;
+        let first = self.logged_in.set(account).is_ok();
+        if first {
+            self.set_role(role);
+        }
+        first
+    }
+
+    /// What it may do, as of now.
+    pub fn role(&self) -> Role {
+        *self.role.lock()
+    }
+
+    /// It may do something else from now on.
+    pub fn set_role(&self, role: Role) {
+        *self.role.lock() = role;
+        self.read_only.store(role == Role::ReadOnly, Relaxed);
+    }
+
+    /// Does it only receive (role readonly)?
+    pub fn read_only(&self) -> bool {
+        self.read_only.load(Relaxed)
     }
 
     /// The plugin whose remote contact this is; "" = it is a connection.
@@ -199,7 +257,8 @@ impl Client {
         self.listener.name.strip_prefix("plugin:").unwrap_or("")
     }
 
-    /// What it may send into and receive from, from now on. Its places in broadcasts do not follow.
+    /// What it may send into and receive from, from now on. Its places in broadcasts do not follow: that is
+    /// [`super::Directory::regroup`].
     pub fn set_groups(&self, groups: Groups) {
         self.groups.store(Arc::new(groups));
     }

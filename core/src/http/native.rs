@@ -21,7 +21,7 @@ use super::{
 use crate::{
     config::Config,
     files::Files,
-    identity::{Accounts, Authority},
+    identity::{Accounts, Authority, Certificates},
     route::Router,
     session::Sessions,
     store::{database::Database, history::History},
@@ -37,6 +37,7 @@ pub struct Native {
     pub db: Database,
     pub accounts: Arc<Accounts>,
     pub authority: Arc<ArcSwapOption<Authority>>,
+    pub certificates: Arc<Certificates>,
     pub history: Arc<History>,
     pub files: Arc<Files>,
     /// Where each listener really is, once it is bound.

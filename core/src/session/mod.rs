@@ -21,7 +21,7 @@ mod wrote;
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
@@ -35,6 +35,7 @@ use self::{bucket::Bucket, reader::Reader, writer::Writer};
 use crate::{
     config::{CotListener, ListenerKind, Protobuf},
     directory::{Arrival, Bits, Client, Leave},
+    identity::Certificates,
     net::{Accepted, Stream},
     observe::clock,
     route::{Made, Router},
@@ -57,6 +58,8 @@ pub struct Sessions {
     /// Kept out until (ms UTC): uids, certificate names, addresses.
     bans: Mutex<HashMap<String, i64>>,
     draining: AtomicBool,
+    /// What is known of certificates; set before anything is accepted.
+    pub certificates: OnceLock<Arc<Certificates>>,
 }
 
 /// A day: how often a client is welcomed (decision 119).
@@ -75,6 +78,7 @@ impl Sessions {
             welcomed: Mutex::default(),
             bans: Mutex::default(),
             draining: AtomicBool::new(false),
+            certificates: OnceLock::new(),
         })
     }
 
@@ -106,6 +110,10 @@ impl Sessions {
         tracing::info!(event = "client.connected", conn = client.conn, %peer, listener = %listener.name, user = client.cert.as_ref().map(|c| c.common_name.as_str()).unwrap_or("anonymous"), "connected");
         if let Some(watch) = self.router.watch.get() {
             watch.connected(&client);
+        }
+        // Revoked between its handshake and now: nobody will look again.
+        if self.certificates.get().is_some_and(|known| client.cert.as_ref().is_some_and(|c| known.is_revoked(c))) {
+            client.end(Leave::Revoked);
         }
         let why = self.talk(stream, &client).await;
         drop(seat);
@@ -209,6 +217,9 @@ impl Sessions {
             // Behind its own last events.
             self.router.drain();
             watch.gone(client, why);
+        }
+        if let Some(history) = self.router.history.get() {
+            history.gone(client, why, &departed, now);
         }
         for contact in departed {
             let notice = notices::goodbye(&contact.uid, &contact.kind, now);

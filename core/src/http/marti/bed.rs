@@ -20,7 +20,7 @@ use crate::{
         mux::{Mux, MuxSettings},
         native::{Endpoint, Native},
     },
-    identity::Accounts,
+    identity::{Accounts, Certificates},
     net::PeerCert,
     observe::clock,
     route::Router,
@@ -53,12 +53,21 @@ impl Bed {
         let running = Arc::new(ArcSwap::from_pointee(config));
         let router = Arc::new(Router::new(Arc::new(Directory::default()), running.load_full()));
         let db = store::core::temporary().unwrap();
+        let (accounts, authority) = (Accounts::new(db.clone(), running.clone()), Arc::new(ArcSwapOption::empty()));
+        let certificates = Certificates::new(
+            db.clone(),
+            running.clone(),
+            authority.clone(),
+            accounts.audit.clone(),
+            router.clone(),
+        );
         let native = Native {
+            certificates,
             sessions: Sessions::new(router.clone()),
             mux: Mux::new(MuxSettings::new(dir.path().to_owned())),
-            accounts: Accounts::new(db.clone(), running.clone()),
-            authority: Arc::new(ArcSwapOption::empty()),
-            history: History::new(db.clone()),
+            accounts,
+            authority,
+            history: History::new(db.clone(), running.clone(), router.directory.clone()).unwrap(),
             files: Files::open(db.clone(), running.clone()).unwrap(),
             bound: std::sync::OnceLock::new(),
             running,
@@ -218,8 +227,8 @@ impl Reply {
             Content::Empty => Vec::new(),
             Content::Bytes(bytes) => bytes.to_vec(),
             Content::File(stored) => {
-                let mut bytes = Vec::new();
-                std::io::Read::read_to_end(&mut &stored.file, &mut bytes).unwrap();
+                let mut bytes = vec![0; stored.len as usize];
+                std::os::unix::fs::FileExt::read_exact_at(&stored.file, &mut bytes, stored.from).unwrap();
                 bytes
             }
             Content::Pull(pull) => pull.flat_map(Result::unwrap).collect(),

@@ -1,5 +1,7 @@
 //! CRLs, version 2: one per CA we hold the key of, all in `tls.crl` as PEM, the CA of today first. Their number only grows
 //! and survives restarts, because it is the time in milliseconds, or one more than the number in the file.
+use std::collections::HashSet;
+
 use rcgen::{
     CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair, RevocationReason, RevokedCertParams, SerialNumber,
 };
@@ -58,7 +60,8 @@ fn key_id(ca: &Link) -> KeyIdMethod {
 }
 
 fn entry(revoked: &Revocation) -> RevokedCertParams {
-    let bytes = (0..revoked.serial.len()).step_by(2).filter_map(|n| u8::from_str_radix(revoked.serial.get(n..n + 2)?, 16).ok());
+    let bytes =
+        (0..revoked.serial.len()).step_by(2).filter_map(|n| u8::from_str_radix(revoked.serial.get(n..n + 2)?, 16).ok());
     RevokedCertParams {
         serial_number: SerialNumber::from_slice(&bytes.collect::<Vec<u8>>()),
         revocation_time: OffsetDateTime::from_unix_timestamp(revoked.at).unwrap_or(OffsetDateTime::UNIX_EPOCH),
@@ -68,8 +71,15 @@ fn entry(revoked: &Revocation) -> RevokedCertParams {
 }
 
 /// Reasons people may give, as RFC 5280 names them; `unspecified` has no entry in a CRL.
-pub const REASONS: &[&str] =
-    &["unspecified", "keyCompromise", "caCompromise", "affiliationChanged", "superseded", "cessationOfOperation", "privilegeWithdrawn"];
+pub const REASONS: &[&str] = &[
+    "unspecified",
+    "keyCompromise",
+    "caCompromise",
+    "affiliationChanged",
+    "superseded",
+    "cessationOfOperation",
+    "privilegeWithdrawn",
+];
 
 fn reason(text: &str) -> Option<RevocationReason> {
     Some(match text {
@@ -94,11 +104,32 @@ pub(super) fn pem(der: &[u8]) -> String {
     format!("-----BEGIN X509 CRL-----\n{}\n-----END X509 CRL-----\n", parse::base64_lines(der))
 }
 
-/// Number and first instant (seconds UTC) of a CRL; a version 1 list has no number.
-pub(super) fn about(der: &[u8]) -> Option<(u64, i64)> {
+/// Everything the CRL file revokes; lists that cannot be read are passed over.
+pub(super) fn listed(path: &std::path::Path) -> Vec<Revocation> {
+    let lists = std::fs::read(path).map(|text| of_pem(&text)).unwrap_or_default();
+    lists.iter().filter_map(|der| revocations(der).ok()).flatten().collect()
+}
+
+/// Are these the CRLs of these CAs, of version 2, less than a day old and with exactly these entries?
+pub(super) fn fresh(lists: &[Vec<u8>], issuers: &[&str], wanted: &[Revocation], now: i64) -> bool {
+    let one = |(der, issuer): (&Vec<u8>, &&str)| {
+        let Ok((_, crl)) = CertificateRevocationList::from_der(der) else { return false };
+        let made = crl.last_update().timestamp() + EARLIER.whole_seconds();
+        let Ok(has) = revocations(der) else { return false };
+        let has: HashSet<&str> = has.iter().map(|r| &*r.serial).collect();
+        let wants: HashSet<&str> = wanted.iter().filter(|r| r.issuer == **issuer).map(|r| &*r.serial).collect();
+        let two = crl.version().is_some_and(|v| v.0 == 1);
+        two && crl.issuer().to_string() == **issuer && now - made < DAY && has == wants
+    };
+    lists.len() == issuers.len() && lists.iter().zip(issuers).all(one)
+}
+
+const DAY: i64 = 86_400;
+
+/// Number of a CRL; a version 1 list has none.
+pub(super) fn number(der: &[u8]) -> Option<u64> {
     let (_, crl) = CertificateRevocationList::from_der(der).ok()?;
-    let number = crl.crl_number().and_then(|n| n.to_u64_digits().first().copied()).unwrap_or(0);
-    Some((number, crl.last_update().timestamp()))
+    crl.crl_number()?.to_u64_digits().first().copied()
 }
 
 /// What a CRL of any version revokes, for taking over from another server: FreeTAKServer's is version 1, which the TLS

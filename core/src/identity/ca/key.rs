@@ -73,12 +73,14 @@ pub fn of_pem(pem: &str, pass: Option<&Passphrase>) -> Result<KeyPair, String> {
         let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| "no PEM private key in it".to_owned())?;
         return KeyPair::try_from(key.secret_der()).map_err(|e| format!("no usable private key: {e}"));
     }
-    let pass = pass.ok_or("the key is encrypted; give its passphrase in FTS_CA_KEY_PASSWORD or FTS_CA_KEY_PASSWORD_FILE")?;
+    let pass =
+        pass.ok_or("the key is encrypted; give its passphrase in FTS_CA_KEY_PASSWORD or FTS_CA_KEY_PASSWORD_FILE")?;
     let (_, document) = pkcs8::SecretDocument::from_pem(pem).map_err(|e| format!("no usable private key: {e}"))?;
     let sealed = EncryptedPrivateKeyInfoOwned::from_der(document.as_bytes())
         .map_err(|e| format!("no usable encrypted private key: {e}"))?;
     let plain = sealed.decrypt(&pass.0).map_err(|_| {
-        "the passphrase in FTS_CA_KEY_PASSWORD does not open the key (or its encryption is not PBES2 with AES)".to_owned()
+        "the passphrase in FTS_CA_KEY_PASSWORD does not open the key (or its encryption is not PBES2 with AES)"
+            .to_owned()
     })?;
     KeyPair::try_from(plain.as_bytes()).map_err(|e| format!("no usable private key: {e}"))
 }

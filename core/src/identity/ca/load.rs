@@ -77,9 +77,11 @@ fn issuer(ca: &Link, key: KeyPair) -> Result<Issuer<'static, KeyPair>, String> {
         return Err("the certificate is not one of a CA (basicConstraints)".into());
     }
     let subject = cert.subject().as_raw().to_vec();
-    let issuer = Issuer::from_ca_cert_der(&ca.der.as_slice().into(), key).map_err(|e| format!("no usable CA certificate: {e}"))?;
+    let issuer = Issuer::from_ca_cert_der(&ca.der.as_slice().into(), key)
+        .map_err(|e| format!("no usable CA certificate: {e}"))?;
     // A name whose parts repeat would be written differently, and no leaf would verify.
-    let probe = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).and_then(|k| rcgen::CertificateParams::default().signed_by(&k, &issuer));
+    let probe = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)
+        .and_then(|k| rcgen::CertificateParams::default().signed_by(&k, &issuer));
     let probe = probe.map_err(|e| format!("the CA cannot sign: {e}"))?;
     let same = X509Certificate::from_der(probe.der()).is_ok_and(|(_, leaf)| leaf.issuer().as_raw() == subject);
     if !same {
@@ -118,7 +120,8 @@ pub(super) fn retired(tls: &Tls, pass: Option<&Passphrase>, now: i64) -> Result<
         let path = entry.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let Some(stem) = name.strip_suffix(".pem").filter(|s| !s.contains('.')) else { continue };
-        let (key, cross) = (path.with_file_name(format!("{stem}.key")), path.with_file_name(format!("{stem}.cross.pem")));
+        let (key, cross) =
+            (path.with_file_name(format!("{stem}.key")), path.with_file_name(format!("{stem}.cross.pem")));
         let chain = chain(&path, &key, pass)?;
         if chain.links[0].facts.not_after <= now {
             continue;

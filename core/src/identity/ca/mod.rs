@@ -106,8 +106,7 @@ impl Authority {
         let chain = load::chain(&tls.ca_cert, &tls.ca_key, pass)?;
         let retired = load::retired(tls, pass, OffsetDateTime::now_utc().unix_timestamp())?;
         let server = own_certificate(config, &chain, &retired)?;
-        let listed = std::fs::read(&tls.crl).map(|text| crl::of_pem(&text)).unwrap_or_default();
-        let found: Vec<_> = listed.iter().filter_map(|der| crl::revocations(der).ok()).flatten().collect();
+        let found = crl::listed(&tls.crl);
         let authority = Self::of(chain.into(), retired.into(), server, Revoked::of(&found).into(), tls)?;
         if !tls.crl.exists() {
             authority.write_crl(tls, &found)?;
@@ -146,9 +145,33 @@ impl Authority {
         Self::of(self.chain.clone(), self.retired.clone(), self.server.clone(), revoked, &config.tls)
     }
 
+    /// What the CRL file says of our CAs.
+    pub(super) fn listed(&self, tls: &Tls) -> Vec<Revocation> {
+        let ours = |r: &Revocation| self.authorities().any(|ca| ca.subject == r.issuer);
+        crl::listed(&tls.crl).into_iter().filter(ours).collect()
+    }
+
+    /// Must the CRL be written: missing, of another CA, a day old, of version 1, or another list?
+    pub(super) fn crl_due(&self, tls: &Tls, list: &[Revocation]) -> bool {
+        let on_disk = std::fs::read(&tls.crl).map(|text| crl::of_pem(&text)).unwrap_or_default();
+        let chains = std::iter::once(&*self.chain).chain(self.retired.iter().map(|r| &r.chain));
+        let names: Vec<_> = chains.map(|c| &*c.links[0].facts.subject).collect();
+        !crl::fresh(&on_disk, &names, list, OffsetDateTime::now_utc().unix_timestamp())
+    }
+
+    /// The CRL of the CA that signs, DER.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn crl(&self, tls: &Tls) -> Result<Vec<u8>, CertError> {
+        let text = std::fs::read(&tls.crl).map_err(|source| CertError::Io { path: tls.crl.clone(), source })?;
+        let first = crl::of_pem(&text).into_iter().next();
+        first.ok_or_else(|| CertError::bad(&tls.crl, "no CRL in it"))
+    }
+
     fn write_crl(&self, tls: &Tls, list: &[Revocation]) -> Result<(), CertError> {
         let before = std::fs::read(&tls.crl).map(|text| crl::of_pem(&text)).unwrap_or_default();
-        let number = before.iter().filter_map(|der| crl::about(der)).map(|(n, _)| n).max().unwrap_or(0);
+        let number = before.iter().filter_map(|der| crl::number(der)).max().unwrap_or(0);
         let number = (number + 1).max(crate::observe::clock::now_ms().unsigned_abs());
         let chains = std::iter::once(&*self.chain).chain(self.retired.iter().map(|r| &r.chain));
         let lists: Vec<_> = chains.map(|chain| crl::make(chain, list, number)).collect::<Result<_, _>>()?;
@@ -315,6 +338,11 @@ fn make_ca(config: &Config) -> Result<(String, KeyPair), CertError> {
     let cert = profile::authority(&cn, config, false)?.self_signed(&key)?;
     tracing::info!(event = "cert.issued", kind = "ca", cn, "certificate authority made");
     Ok((cert.pem(), key))
+}
+
+/// CRLs of a PEM text, DER.
+pub(super) fn crls(text: &str) -> Vec<Vec<u8>> {
+    crl::of_pem(text.as_bytes())
 }
 
 /// For callers that share it.

@@ -31,7 +31,8 @@ pub type Entry = (&'static str, String);
 /// A name OpenSSL does not know, or one that stands twice.
 pub fn entries(config: &Config) -> Result<Vec<Entry>, CertError> {
     let own = &config.enrollment.name_entries;
-    let (key, list) = if own.is_empty() { ("tls.subject", &config.tls.subject) } else { ("enrollment.name_entries", own) };
+    let (key, list) =
+        if own.is_empty() { ("tls.subject", &config.tls.subject) } else { ("enrollment.name_entries", own) };
     let mut entries = checked(key, list)?;
     for (name, value) in [("O", "TAK"), ("OU", "TAK")] {
         if entries.len() < 2 && !entries.iter().any(|(n, _)| *n == name) {

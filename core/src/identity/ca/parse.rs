@@ -58,7 +58,8 @@ pub fn serial_of_text(text: &str) -> Option<String> {
         return None;
     }
     let even = format!("{}{digits}", if digits.len() % 2 == 1 { "0" } else { "" });
-    let bytes: Option<Vec<u8>> = (0..even.len()).step_by(2).map(|n| u8::from_str_radix(&even[n..n + 2], 16).ok()).collect();
+    let bytes: Option<Vec<u8>> =
+        (0..even.len()).step_by(2).map(|n| u8::from_str_radix(&even[n..n + 2], 16).ok()).collect();
     Some(serial(&bytes?))
 }
 

@@ -80,7 +80,9 @@ impl Profile {
         };
         let ends = ends.min(ca_ends);
         if ends <= now.unix_timestamp() {
-            return Err(CertError::Refused("the certificate would have ended already (or its CA has; see fts cert ca-rotate)".into()));
+            return Err(CertError::Refused(
+                "the certificate would have ended already (or its CA has; see fts cert ca-rotate)".into(),
+            ));
         }
         params.not_after = OffsetDateTime::from_unix_timestamp(ends).unwrap_or(now);
         Ok(params)

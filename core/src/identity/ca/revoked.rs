@@ -29,6 +29,11 @@ impl Revoked {
         all
     }
 
+    /// Is it this list?
+    pub fn is(&self, list: &[Revocation]) -> bool {
+        *self == Self::of(list)
+    }
+
     /// A certificate as it comes in a handshake, DER. What cannot be read is not good.
     pub fn has(&self, der: &[u8]) -> bool {
         if self.numbers.is_empty() {

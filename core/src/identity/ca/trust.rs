@@ -30,11 +30,7 @@ pub(in crate::identity) struct Trust {
 }
 
 impl Trust {
-    pub fn new<'a>(
-        anchors: impl Iterator<Item = &'a [u8]>,
-        server: &Identity,
-        tls: &Tls,
-    ) -> Result<Self, CertError> {
+    pub fn new<'a>(anchors: impl Iterator<Item = &'a [u8]>, server: &Identity, tls: &Tls) -> Result<Self, CertError> {
         let crypto = Arc::new(provider::default_provider());
         let mut roots = RootCertStore::empty();
         for der in anchors {
@@ -52,7 +48,8 @@ impl Trust {
 
 /// Chain and key, which must belong together.
 fn certified(pem: &str, key: &str, crypto: &CryptoProvider) -> Result<CertifiedKey, String> {
-    let chain = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
+    let chain =
+        CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|e| e.to_string())?;
     let key = crypto.key_provider.load_private_key(key).map_err(|e| e.to_string())?;
     let own = CertifiedKey::new(chain, key);
