@@ -89,6 +89,8 @@ impl Door {
         let unread = Arc::new(AtomicBool::new(false));
         let secure = matches!(stream, Stream::Tls(_));
         let wire = Wire::new(stream, self.port.clone(), peer, unread.clone());
+        let pass = cert.as_ref().map(|cert| self.native.certificates.enter(cert));
+        let revoked = pass.as_ref().map_or_else(CancellationToken::new, |pass| pass.revoked.clone());
         let link = Arc::new(Link { peer, local, secure, cert, under_way: AtomicUsize::new(0), unread });
         let service = service_fn(|request: Request<hyper::body::Incoming>| {
             let (door, link) = (self.clone(), link.clone());
@@ -100,6 +102,7 @@ impl Door {
         let ended = tokio::select! {
             ended = serving.as_mut() => ended,
             () = self.cut.cancelled() => return,
+            () = revoked.cancelled() => return,
             () = self.stop.cancelled() => {
                 if link.under_way.load(Ordering::Relaxed) == 0 {
                     return;
