@@ -89,11 +89,6 @@ impl Files {
         })
     }
 
-    /// The content is there in its length.
-    pub fn is_whole(&self, resource: &Resource) -> bool {
-        self.open_content(resource).is_ok()
-    }
-
     /// Rows of one condition; ?3 is its value.
     fn rows(&self, which: &str, sight: &Sight, value: Value) -> Result<Vec<Resource>, FileError> {
         self.rows_at(which, sight, value, clock::now_ms() / 1_000)

@@ -6,7 +6,7 @@
 //! content (by its first byte); plugins are asked and told outside of it. Everything here blocks: callers are blocking
 //! threads.
 mod blobs;
-mod change;
+pub mod change;
 mod delete;
 pub mod error;
 mod find;
@@ -15,7 +15,7 @@ mod manifest;
 pub mod name;
 mod put;
 pub mod resource;
-mod search;
+pub mod search;
 mod share;
 mod sweep;
 
@@ -32,10 +32,10 @@ pub use self::{
     change::Caller,
     error::FileError,
     hash::Hash,
-    resource::{NewResource, Resource, Sight, Uid},
+    resource::{NewResource, PACKAGE, PRIVATE, PUBLIC, Resource, Sight, Uid},
     search::Search,
-    share::{Offer, Receivers},
-    sweep::Swept,
+    share::{Offer, Receivers, content_url},
+    sweep::{Checked, Swept},
 };
 use crate::{
     config::Config,

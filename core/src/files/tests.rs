@@ -19,7 +19,10 @@ struct Bed {
 
 fn bed() -> Bed {
     let dir = tempfile::tempdir().unwrap();
-    let mut config = load(&Sources { data_dir: Some(dir.path().to_owned()), cwd: dir.path().to_owned(), ..Sources::default() }).unwrap().config;
+    let mut config =
+        load(&Sources { data_dir: Some(dir.path().to_owned()), cwd: dir.path().to_owned(), ..Sources::default() })
+            .unwrap()
+            .config;
     config.files.dir = dir.path().join("files");
     config.storage.min_free_bytes = 0;
     let (db, running) = (temporary().unwrap(), Arc::new(ArcSwap::from_pointee(config)));
@@ -243,7 +246,7 @@ fn a_start_removes_what_a_crash_left_and_nothing_else() {
     let again = Files::open(bed.db.clone(), bed.running.clone()).unwrap();
     assert!(bed.tmp_is_empty() && strange.exists());
     assert_eq!((bed.contents(), again.total()), (1, 3));
-    assert!(again.is_whole(&row) && !again.path(&orphan).exists());
+    assert!(again.open_content(&row).is_ok() && !again.path(&orphan).exists());
 }
 
 #[test]
@@ -265,10 +268,10 @@ fn a_missing_or_damaged_content_is_found_and_healed_by_an_upload() {
     let row = bed.files.put_bytes(b"abc", package("a", &["g"])).unwrap();
     let at = bed.files.path(&row.hash);
     fs::write(&at, "ab").unwrap();
-    assert!(!bed.files.is_whole(&row));
+    assert!(!bed.files.open_content(&row).is_ok());
     assert_eq!(bed.files.check(false).unwrap().missing, [row.hash.to_string()]);
     bed.files.put_bytes(b"abc", package("a", &["g"])).unwrap();
-    assert!(bed.files.is_whole(&row));
+    assert!(bed.files.open_content(&row).is_ok());
     fs::write(&at, "abd").unwrap();
     assert!(bed.files.check(false).unwrap().damaged.is_empty());
     assert_eq!(bed.files.check(true).unwrap().damaged, [row.hash.to_string()]);

@@ -39,8 +39,10 @@ pub enum Content {
 #[derive(Debug)]
 pub struct Stored {
     pub(super) file: File,
+    pub(super) from: u64,
     pub(super) len: u64,
-    pub(super) tag: String,
+    /// None = only a part is to be sent, which has none.
+    pub(super) tag: Option<String>,
 }
 
 impl Stored {
@@ -60,7 +62,24 @@ impl Stored {
     pub fn opened(file: File, sha256: Option<&str>) -> io::Result<Self> {
         let about = file.metadata()?;
         let made = || format!("{:x}-{:x}-{:x}.{:x}", about.ino(), about.len(), about.mtime(), about.mtime_nsec());
-        Ok(Self { len: about.len(), tag: sha256.map_or_else(made, str::to_owned), file })
+        Ok(Self { from: 0, len: about.len(), tag: Some(sha256.map_or_else(made, str::to_owned)), file })
+    }
+
+    /// Bytes that will be sent.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Nothing will be sent.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Only this part of it, as far as it goes. Nobody can ask for a range of that.
+    #[must_use]
+    pub fn part(self, from: u64, len: u64) -> Self {
+        let from = from.min(self.len);
+        Self { from: self.from + from, len: len.min(self.len - from), tag: None, file: self.file }
     }
 }
 

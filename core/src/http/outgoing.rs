@@ -37,9 +37,11 @@ pub(super) fn response(method: &Method, asked: &HeaderMap, head: Head) -> Respon
             measured(method, asked, (status, headers), (len, tagged), part)
         }
         Sent::File(file) if !bodiless => {
-            let tagged = (reads && status == StatusCode::OK).then_some(file.tag);
-            let from_file = Arc::new(file.file);
-            measured(method, asked, (status, headers), (file.len, tagged), |from, len| stored(from_file, from, len))
+            let tagged = (reads && status == StatusCode::OK).then_some(file.tag).flatten();
+            let (from_file, base) = (Arc::new(file.file), file.from);
+            measured(method, asked, (status, headers), (file.len, tagged), move |from, len| {
+                stored(from_file, base + from, len)
+            })
         }
         _ => {
             // Only HEAD has a length without a body, and a handler for HEAD may know it.
