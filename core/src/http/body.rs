@@ -1,23 +1,20 @@
 //! [`Body`]: the body of a request, whole before a handler sees it: in memory up to a limit, then in a temporary file
-//! that goes when the body goes; hashed on the way. `receive` takes it from the wire: length first (413 without reading),
+//! that goes when the body goes; hashed on the way. `receive` takes it from `arrive`: length first (413 without reading),
 //! then piece by piece under the limit and a minimum rate. No slot of a plugin is taken meanwhile, so a slow sender costs
 //! a connection and nothing else (DECISIONS 91).
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    pin::pin,
     time::Duration,
 };
 
 use aws_lc_rs::digest;
 use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
 use tempfile::NamedTempFile;
-use tokio::{
-    io::AsyncWriteExt,
-    time::{Instant, timeout_at},
-};
+use tokio::io::AsyncWriteExt;
+
+use super::arrive::Arriving;
 
 /// What a listener takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,60 +182,79 @@ pub(super) enum BodyError {
     Slow { min_rate: u64 },
     #[error("the body broke off: {0}")]
     Broken(String),
+    #[error("the form cannot be read: {0}")]
+    Form(String),
+    #[error("there is no file in the form")]
+    NoFile,
     #[error("the server cannot store the body: {0}")]
     Disk(#[from] io::Error),
 }
 
 /// Receives all of it, at most `max` bytes and never more than the listener takes.
-pub(super) async fn receive(body: axum::body::Body, limits: &BodyLimits, max: u64) -> Result<Body, BodyError> {
-    use hyper::body::Body as _;
-    let max = max.min(limits.max);
-    if body.size_hint().lower() > max {
-        return Err(BodyError::TooLong { max });
+pub(super) async fn receive(mut arriving: Arriving<'_>, limits: &BodyLimits, max: u64) -> Result<Body, BodyError> {
+    let mut taken = Taken::new(limits, max);
+    while let Some(piece) = arriving.next().await? {
+        taken.take(&piece).await?;
     }
-    let mut body = pin!(body);
-    let mut hash = digest::Context::new(&digest::SHA256);
-    let (mut memory, mut file, mut len) = (BytesMut::new(), None, 0_u64);
-    let enough = limits.min_rate * limits.window.as_millis() as u64 / 1_000;
-    let (mut until, mut before) = (Instant::now() + limits.window, 0);
-    loop {
-        let frame = match timeout_at(until, body.frame()).await {
-            Ok(Some(frame)) => frame.map_err(|e| BodyError::Broken(e.to_string()))?,
-            Ok(None) => break,
-            Err(_) if len - before < enough => return Err(BodyError::Slow { min_rate: limits.min_rate }),
-            Err(_) => {
-                (until, before) = (Instant::now() + limits.window, len);
-                continue;
+    taken.whole().await
+}
+
+/// A body being received: what has come of it, in memory or in its file, and the hash so far.
+pub(super) struct Taken<'a> {
+    limits: &'a BodyLimits,
+    max: u64,
+    hash: digest::Context,
+    memory: BytesMut,
+    file: Option<Spooled>,
+    len: u64,
+}
+
+impl<'a> Taken<'a> {
+    /// Nothing yet; at most `max` bytes.
+    pub fn new(limits: &'a BodyLimits, max: u64) -> Self {
+        let (hash, memory) = (digest::Context::new(&digest::SHA256), BytesMut::new());
+        Self { limits, max, hash, memory, file: None, len: 0 }
+    }
+
+    /// The next piece.
+    ///
+    /// # Errors
+    /// It is one too much, or it cannot be written.
+    pub async fn take(&mut self, piece: &[u8]) -> Result<(), BodyError> {
+        self.len += piece.len() as u64;
+        if self.len > self.max {
+            return Err(BodyError::TooLong { max: self.max });
+        }
+        self.hash.update(piece);
+        match &mut self.file {
+            None if self.memory.len() + piece.len() <= self.limits.memory => self.memory.extend_from_slice(piece),
+            None => {
+                let mut made = Spooled::make(&self.limits.dir).await?;
+                made.write.write_all(&std::mem::take(&mut self.memory)).await?;
+                made.write.write_all(piece).await?;
+                self.file = Some(made);
+            }
+            Some(file) => file.write.write_all(piece).await?,
+        }
+        Ok(())
+    }
+
+    /// That was all.
+    ///
+    /// # Errors
+    /// The rest cannot be written.
+    pub async fn whole(self) -> Result<Body, BodyError> {
+        let mut sha256 = [0; 32];
+        sha256.copy_from_slice(self.hash.finish().as_ref());
+        let kept = match self.file {
+            None => Kept::Memory { bytes: self.memory.freeze(), at: 0 },
+            Some(mut file) => {
+                file.write.flush().await?;
+                Kept::File(file.named)
             }
         };
-        // Trailers are of no use to anybody here.
-        let Ok(piece) = frame.into_data() else { continue };
-        len += piece.len() as u64;
-        if len > max {
-            return Err(BodyError::TooLong { max });
-        }
-        hash.update(&piece);
-        match &mut file {
-            None if memory.len() + piece.len() <= limits.memory => memory.extend_from_slice(&piece),
-            None => {
-                let mut made = Spooled::make(&limits.dir).await?;
-                made.write.write_all(&std::mem::take(&mut memory)).await?;
-                made.write.write_all(&piece).await?;
-                file = Some(made);
-            }
-            Some(file) => file.write.write_all(&piece).await?,
-        }
+        Ok(Body { kept, len: self.len, sha256 })
     }
-    let mut sha256 = [0; 32];
-    sha256.copy_from_slice(hash.finish().as_ref());
-    let kept = match file {
-        None => Kept::Memory { bytes: memory.freeze(), at: 0 },
-        Some(mut file) => {
-            file.write.flush().await?;
-            Kept::File(file.named)
-        }
-    };
-    Ok(Body { kept, len, sha256 })
 }
 
 /// A file on its way: `write` has its own position, so the other one reads from the start.

@@ -6,6 +6,7 @@
 //! `call`, `run`, `answer`, `spool` (`space`), `outgoing` (`range`), `refusal`; `serve` walks through them.
 pub mod admin;
 pub mod answer;
+mod arrive;
 pub mod auth;
 #[cfg(test)]
 mod bed;
@@ -14,6 +15,7 @@ pub mod call;
 pub mod calls;
 pub mod door;
 pub mod fallbacks;
+mod form;
 pub mod listener;
 pub mod local;
 pub mod marti;

@@ -71,6 +71,11 @@ impl Refusal {
         Denied::Unknown.into()
     }
 
+    /// A body in a coding nobody asked for.
+    pub fn coding() -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body may be plain or gzip, not another Content-Encoding")
+    }
+
     /// The accounts did not answer.
     pub fn unanswered() -> Self {
         Self::later(2, "the accounts cannot be read now; try again")
@@ -113,7 +118,7 @@ impl From<BodyError> for Refusal {
         let status = match &error {
             BodyError::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             BodyError::Slow { .. } => StatusCode::REQUEST_TIMEOUT,
-            BodyError::Broken(_) => StatusCode::BAD_REQUEST,
+            BodyError::Broken(_) | BodyError::Form(_) | BodyError::NoFile => StatusCode::BAD_REQUEST,
             BodyError::Disk(disk) if disk.kind() == std::io::ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
             BodyError::Disk(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -1,7 +1,7 @@
 //! A request's way through the [`Mux`]:
 //! 1. look the route up; without one the request goes back untouched;
 //! 2. tripped owners and callers who may not are answered before a body is read;
-//! 3. receive the whole body;
+//! 3. receive the whole body, of a form the file in it;
 //! 4. look up again, because a reload may have happened meanwhile; wait while the owner is parked;
 //! 5. wait for a slot; then make sure that the route is still the one of the table;
 //! 6. run the handler (`run`), shape its answer (`outgoing`).
@@ -11,19 +11,22 @@ use std::sync::Arc;
 
 use axum::{
     body::Body,
-    http::{HeaderMap, Method, Request, Response, request::Parts},
+    http::{HeaderMap, Method, Request, Response, header, request::Parts},
 };
 use tokio::time::{Instant, timeout_at};
 
 use super::{
+    arrive::{Arriving, Coding},
     auth::Auth,
-    body::receive,
-    call::{Call, Came, Fields, host},
+    body::{BodyError, BodyLimits, receive},
+    call::{Call, Came, Fields, Part, host},
     calls::{CallLimits, Flight, Slot},
+    form::{self, AROUND},
     listener::Listener,
     mux::Mux,
     outgoing,
     refusal::{Refusal, Style},
+    route::Route,
     run::{self, Job},
     table::{Found, Place, State, Table},
     told::{Answered, Asked},
@@ -81,9 +84,15 @@ impl Mux {
         Ok(answer)
     }
 
-    async fn answer_at(&self, place: &Place, came: Came, parts: Parts, body: Body) -> Result<run::Head, Refusal> {
+    async fn answer_at(&self, place: &Place, came: Came, mut parts: Parts, body: Body) -> Result<run::Head, Refusal> {
         allow(place, &came)?;
-        let body = receive(body, &came.body, place.route.body_limit).await?;
+        let coding = Coding::of(&parts.headers).ok_or_else(Refusal::coding)?;
+        if coding == Coding::Gzip {
+            // The handler gets what was in it.
+            parts.headers.remove(header::CONTENT_ENCODING);
+            parts.headers.remove(header::CONTENT_LENGTH);
+        }
+        let (part, body) = received(&place.route, body, &came.body, coding, &parts.headers).await?;
         let ready = self.ready(&came, &parts).await?;
         let tag = parts.method == Method::GET || parts.method == Method::HEAD;
         let route = &ready.place.route;
@@ -100,7 +109,7 @@ impl Mux {
             listener: came.listener,
             scheme: came.scheme,
             identity: came.identity,
-            part: None,
+            part,
             body,
         };
         let handler = route.handler.clone();
@@ -143,6 +152,26 @@ impl Mux {
         }
         let found = now.find(&came.listener, &parts.method, parts.uri.path());
         matches!(found, Found::Route(found, _) if Arc::ptr_eq(&found.route, &place.route) && found.state == State::Running)
+    }
+}
+
+/// Step 3: the body as it comes, or the file in a form where the route takes files.
+async fn received(
+    route: &Route,
+    body: Body,
+    limits: &BodyLimits,
+    coding: Coding,
+    headers: &HeaderMap,
+) -> Result<(Option<Part>, super::body::Body), BodyError> {
+    let max = route.body_limit.min(limits.max);
+    let form = (!route.upload.is_empty()).then(|| form::boundary(headers)).flatten();
+    let arriving = Arriving::new(body, limits, coding, if form.is_some() { max.saturating_add(AROUND) } else { max })?;
+    match form {
+        Some(boundary) => {
+            let (part, body) = form::receive(arriving, boundary, route.upload, limits, max).await?;
+            Ok((Some(part), body))
+        }
+        None => Ok((None, receive(arriving, limits, max).await?)),
     }
 }
 
