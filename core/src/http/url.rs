@@ -51,6 +51,12 @@ pub fn public_url(native: &Native, config: &Config, listener: &HttpListener) -> 
     format!("{}://{}", if listener.tls { "https" } else { "http" }, shown(&host, port))
 }
 
+/// The same at a host somebody names (`Host` of a request): None where it is none.
+pub fn at_host(scheme: &str, host: &str) -> Option<String> {
+    let scheme = if scheme == "https" { "https" } else { "http" };
+    authority(host, port_of(scheme)).map(|at| format!("{scheme}://{at}"))
+}
+
 fn of<'a>(config: &'a Config, listener: &Listener) -> Option<&'a HttpListener> {
     config.listeners.http().find(|l| l.name == listener.name())
 }

@@ -21,6 +21,7 @@ mod generation;
 pub mod guard;
 mod hands;
 mod hooks;
+mod keep;
 mod host;
 mod lifecycle;
 pub mod linked;
@@ -50,7 +51,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -64,11 +65,17 @@ use parking_lot::{Mutex, RwLock};
 mod cost_tests;
 
 pub use generation::Generation;
+pub use keep::FileKeeper;
 pub use lifecycle::Change;
 pub use plugin::{Library, Plugin, Standing, State};
 
 use self::services::{Seats, links::Links};
-use crate::{config::Config, http::mux::Mux, route::Router, store::journal::Consumer};
+use crate::{
+    config::Config,
+    http::{mux::Mux, native::Native},
+    route::Router,
+    store::journal::Consumer,
+};
 
 /// A worker longer than this in one handler is stuck.
 pub const STUCK: Duration = Duration::from_secs(30);
@@ -117,6 +124,7 @@ pub struct Plugins {
     changes: Mutex<()>,
     wishes: supervise::Wishes,
     vigil: vigil::Vigil,
+    native: OnceLock<Weak<Native>>,
     config: ArcSwap<Config>,
     loads: AtomicU64,
     run: AtomicU64,
@@ -141,6 +149,7 @@ impl Plugins {
             changes: Mutex::new(()),
             wishes: supervise::Wishes::default(),
             vigil: vigil::Vigil::default(),
+            native: OnceLock::new(),
             config: ArcSwap::from(config),
             loads: AtomicU64::new(0),
             run: AtomicU64::new(0),
@@ -148,6 +157,16 @@ impl Plugins {
         });
         supervise::begin(&plugins);
         plugins
+    }
+
+    /// What the core's endpoints work with, for services that offer the same; once, before plugins start.
+    pub fn set_native(&self, native: &Arc<Native>) {
+        let _ = self.native.set(Arc::downgrade(native));
+    }
+
+    /// None where there is no server around the plugins.
+    fn native(&self) -> Option<Arc<Native>> {
+        self.native.get()?.upgrade()
     }
 
     /// By name.

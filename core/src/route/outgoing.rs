@@ -8,10 +8,11 @@ use fts_plugin_api::cot::scan;
 use smallvec::SmallVec;
 
 use super::{
-    Batch, Done, Reason, Router, Source,
+    Batch, Done, FromPlugin, Reason, Router, Source,
     hooks::{Aim, Outgoing, Seen},
     turn::{More, Ready},
 };
+use crate::directory::{Bits, Client};
 
 /// More plugins in a row than this make no event of each other's events.
 pub const MOST_HOPS: u8 = 8;
@@ -54,6 +55,7 @@ impl Router {
             staged.more = Some(Box::new(More {
                 aim: Some((Arc::new(from), aim)),
                 journal: seen.journal,
+                released: true,
                 served,
                 ..More::default()
             }));
@@ -61,6 +63,31 @@ impl Router {
             ready.push(batch.ready(seen.source.clone(), SmallVec::from_iter([staged])));
         }
         self.stage(ready, bytes);
+    }
+
+    /// The connections an event of a plugin with this aim would go to now. For what is not the same for each of them;
+    /// events with an address of their own are nobody's here.
+    pub fn conns_of(&self, from: &FromPlugin, aim: &Aim) -> Vec<u64> {
+        let (directory, roster) = (&self.directory, self.directory.roster());
+        let in_reach = |send: &Bits| {
+            let reach = roster.reach(send);
+            let clients = reach.iter().filter_map(|slot| roster.client(slot)).cloned().collect::<Vec<_>>();
+            clients
+        };
+        let (clients, groups) = match aim {
+            Aim::Addressed => return Vec::new(),
+            Aim::All => (in_reach(&from.send), true),
+            Aim::Groups(groups) => (in_reach(groups), true),
+            Aim::Conns(conns) => (roster.clients().filter(|c| conns.contains(&c.conn)).cloned().collect(), true),
+            Aim::Callsigns(names) => (names.iter().flat_map(|n| directory.index().callsign(n)).collect(), true),
+            Aim::Uids(uids) => (uids.iter().flat_map(|u| directory.index().uid(u)).collect(), true),
+            // Membership decides (RULE-56).
+            Aim::Audience(members) => (roster.clients().filter(|c| members.contains(c)).cloned().collect(), false),
+        };
+        let fits = |c: &&Arc<Client>| {
+            !from.excludes(c) && (!groups || from.send.meets(&c.groups().receive))
+        };
+        clients.iter().filter(fits).map(|c| c.conn).collect()
     }
 
     /// An event that an intercept added, ready to be staged.
