@@ -113,6 +113,38 @@ impl Certificates {
         Ok(found)
     }
 
+    /// Revokes rows by their numbers; what is revoked or ended already is passed over.
+    ///
+    /// # Errors
+    /// [`CertError`].
+    pub fn revoke_ids(&self, ids: &[i64], reason: Option<&str>, by: &Actor) -> Result<(), CertError> {
+        for id in ids {
+            let one = Revoke { id: Some(*id), reason: reason.map(str::to_owned), ..Revoke::default() };
+            match self.revoke(&one, by) {
+                Ok(_) | Err(CertError::Unknown(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets rows whose certificate has ended, and revokes the others: without its row a revoked certificate would be
+    /// good again.
+    ///
+    /// # Errors
+    /// [`CertError`].
+    pub fn forget(&self, ids: &[i64], by: &Actor) -> Result<(), CertError> {
+        self.revoke_ids(ids, None, by)?;
+        let now = clock::now_ms();
+        for id in ids {
+            let sql = "DELETE FROM certificate WHERE id = ? AND not_after <= ? AND pem <> ''";
+            if self.db.exec(sql, &[Sql::from(*id), now.into()])? == 1 {
+                self.audit.did(by, "cert.forgotten", "", json!({"id": id}));
+            }
+        }
+        Ok(())
+    }
+
     /// Audit, log and counter of one.
     pub(super) fn revoked(&self, record: &Record, by: &Actor) {
         let (serial, reason) = (&record.facts.serial, record.revoke_reason.as_deref().unwrap_or("unspecified"));

@@ -6,6 +6,7 @@
 //! there and good stays byte for byte. A private key is never in a truststore.
 mod crl;
 mod error;
+pub mod hosts;
 pub mod key;
 mod load;
 pub mod name;

@@ -24,7 +24,8 @@ pub(super) fn names(config: &Config) -> Vec<String> {
         Some(config.server.public_host.clone())
     };
     let fixed = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-    for name in host.into_iter().chain(config.server.public_names.iter().cloned()).chain(fixed) {
+    let more = super::hosts::read(&config.tls);
+    for name in host.into_iter().chain(config.server.public_names.iter().cloned()).chain(fixed).chain(more) {
         if !names.contains(&name) {
             names.push(name);
         }
