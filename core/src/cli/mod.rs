@@ -10,16 +10,22 @@ use crate::{
 };
 
 mod ask;
+mod audit;
 mod cert;
+mod client;
 mod clients;
 mod config;
 mod doctor;
+mod enroll;
+mod group;
 mod init;
 mod output;
+mod package;
 mod plugin;
 mod remote;
 mod status;
 mod tail;
+mod user;
 mod version;
 mod why;
 
@@ -87,8 +93,25 @@ enum Command {
     /// Issues and lists certificates
     #[command(subcommand)]
     Cert(cert::CertCommand),
+    /// Adds, lists and switches users; passwords and tokens
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// Groups (channels) and who is in them
+    #[command(subcommand)]
+    Group(group::GroupCommand),
+    /// Shows who changed what and who was not let in
+    Audit(audit::AuditArgs),
     /// Shows version, listeners, clients, plugins and totals of a running server
     Status(status::StatusArgs),
+    /// Makes a new client: user, certificate, package, checked
+    #[command(subcommand)]
+    Client(client::ClientCommand),
+    /// Makes packages for clients of users that are there
+    #[command(subcommand)]
+    Package(package::PackageCommand),
+    /// Tokens and QR codes for phones that get their certificate themselves
+    #[command(subcommand)]
+    Enroll(enroll::EnrollCommand),
     /// Lists, kicks and writes to clients
     #[command(subcommand)]
     Clients(clients::ClientsCommand),
@@ -146,7 +169,13 @@ pub fn main() -> ExitCode {
         Command::Init(args) => init::run(&global, &args),
         Command::Config(command) => config::run(&global, &command),
         Command::Cert(command) => cert::run(&global, &command),
+        Command::User(command) => user::run(&global, &command),
+        Command::Group(command) => group::run(&global, &command),
+        Command::Audit(args) => audit::run(&global, &args),
         Command::Status(args) => status::run(&global, &args),
+        Command::Client(command) => client::run(&global, &command),
+        Command::Package(command) => package::run(&global, &command),
+        Command::Enroll(command) => enroll::run(&global, &command),
         Command::Clients(command) => clients::run(&global, &command),
         Command::Doctor(args) => doctor::run(&global, &args),
         Command::Plugin(command) => plugin::run(&global, &command),

@@ -14,6 +14,7 @@ pub mod keeper;
 mod live;
 mod p12;
 pub mod packages;
+pub mod qr;
 mod revoke;
 mod role;
 

@@ -1,22 +1,24 @@
 //! `/livez /readyz /healthz /metrics` and `/admin/*` (operations.md 6.3).
 //!
-//! Who may call: probes and metrics anybody who reaches the admin listener; `/admin/*` only through the local socket
-//! `run/fts.sock` (mode 0600). Tokens for the listener come with users; until then it answers 401 there.
+//! Who may call: probes and metrics anybody who reaches the admin listener. `/admin/*` wants an administrator: a token of
+//! scope admin, or the local socket `run/fts.sock` (mode 0600); a readonly user's token may look. Who calls was found out
+//! by the listener ([`Came`] in the extensions of a request); a request without that is nobody's.
 mod accounts;
 mod certs;
 mod clients;
 mod control;
+mod packages;
 mod plugins;
 mod probes;
 mod server;
 mod storage;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{ConnectInfo, Request},
-    http::StatusCode,
+    extract::{MatchedPath, Request},
+    http::{Method, StatusCode},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post, put},
@@ -25,21 +27,18 @@ use serde_json::json;
 
 pub use control::{Control, Readiness, Reloaded};
 
-use super::{auth::Identity, body::BodyLimits, call::Came, listener::Listener, mux::Mux};
-
-/// How a request came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Through the local socket.
-    Local,
-    /// Through the admin listener.
-    Listener,
-}
+use super::{
+    auth::{Auth, Identity, Role, Scope},
+    call::Came,
+    mux::Mux,
+    told::{Answered, Asked},
+};
 
 /// Routes that work on what is stored; they are of the mux, so that the `fts` command can ask them without a server.
 pub fn book(book: &mut super::native::Book) {
     accounts::routes(book);
     certs::routes(book);
+    packages::routes(book);
     storage::routes(book);
 }
 
@@ -61,7 +60,7 @@ pub(crate) fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Ref
 }
 
 /// All routes.
-pub fn routes(control: Shared, access: Access, mux: Arc<Mux>, bodies: Arc<BodyLimits>) -> Router {
+pub fn routes(control: Shared, mux: Arc<Mux>) -> Router {
     let admin = Router::new()
         .route("/status", get(server::status))
         .route("/config", get(server::config))
@@ -81,14 +80,15 @@ pub fn routes(control: Shared, access: Access, mux: Arc<Mux>, bodies: Arc<BodyLi
         .route("/plugins/{name}/{change}", post(plugins::change))
         .route("/plugins/{name}/config", put(plugins::configure).delete(plugins::forget))
         .route("/plugin-order", get(plugins::order))
-        .layer(middleware::from_fn(move |request: Request, next: Next| only_local(access, request, next)));
+        .layer(middleware::from_fn(only_administrators));
     Router::new()
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready))
         .route("/healthz", get(probes::ready))
         .route("/metrics", get(probes::metrics))
         .nest("/admin", admin)
-        .fallback(move |request: Request| elsewhere(mux.clone(), bodies.clone(), access, request))
+        .route_layer(middleware::from_fn(named))
+        .fallback(move |request: Request| elsewhere(mux.clone(), request))
         .method_not_allowed_fallback(|| async {
             Refusal(StatusCode::METHOD_NOT_ALLOWED, "this resource does not take this method".into())
         })
@@ -96,30 +96,53 @@ pub fn routes(control: Shared, access: Access, mux: Arc<Mux>, bodies: Arc<BodyLi
         .with_state(control)
 }
 
-/// Routes of plugins. Who comes through the local socket is an administrator; on the listener nobody is known yet.
-async fn elsewhere(mux: Arc<Mux>, body: Arc<BodyLimits>, access: Access, request: Request) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0);
-    let identity = match access {
-        Access::Local => Identity::local_admin(),
-        Access::Listener => Identity::nobody(),
-    };
-    let came = Came { peer, ..Came::new(Listener::Admin, identity, body) };
+/// Routes of the mux: of plugins, and those the core has there.
+async fn elsewhere(mux: Arc<Mux>, mut request: Request) -> Response {
+    let Some(came) = request.extensions_mut().remove::<Came>() else { return stranger() };
     match mux.try_answer(came.clone(), request).await {
         Ok(response) => response,
         Err(missed) => missed.refusal(&came),
     }
 }
 
-async fn only_local(access: Access, request: Request, next: Next) -> Response {
-    match access {
-        Access::Local => next.run(request).await,
-        Access::Listener => {
-            let why = "administration goes through the local socket run/fts.sock (the fts command uses it); tokens for this listener come with users";
-            let mut refused = Refusal(StatusCode::UNAUTHORIZED, why.into()).into_response();
-            refused.headers_mut().insert("www-authenticate", axum::http::HeaderValue::from_static("Bearer"));
-            refused
-        }
+/// Tells the log which route it was.
+async fn named(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(|p| p.as_str().into());
+    let user = request.extensions().get::<Came>().and_then(|c| c.identity.user.clone());
+    let mut response = next.run(request).await;
+    if let Some(route) = route {
+        response.extensions_mut().insert(Answered(route));
     }
+    if let Some(user) = user {
+        response.extensions_mut().insert(Asked(user));
+    }
+    response
+}
+
+async fn only_administrators(request: Request, next: Next) -> Response {
+    let who = request.extensions().get::<Came>().map(|c| &c.identity);
+    match who {
+        Some(who) if administers(who, request.method()) => next.run(request).await,
+        Some(who) if Auth::User.check(who).is_ok() => {
+            let why = "your account or token does not allow this: administration needs the scope admin";
+            Refusal(StatusCode::FORBIDDEN, why.into()).into_response()
+        }
+        _ => stranger(),
+    }
+}
+
+/// An administrator with the scope for it; a readonly user or token may look (operations.md 6.3).
+pub(super) fn administers(who: &Identity, method: &Method) -> bool {
+    let looks = method == Method::GET || method == Method::HEAD;
+    let may = who.role == Role::Admin && who.scopes.has(Scope::Admin);
+    may || (looks && who.role == Role::ReadOnly && who.scopes.has(Scope::Read))
+}
+
+fn stranger() -> Response {
+    let why = "administration needs a token of scope admin, or goes through the local socket run/fts.sock (the fts command uses it)";
+    let mut refused = Refusal(StatusCode::UNAUTHORIZED, why.into()).into_response();
+    refused.headers_mut().insert("www-authenticate", axum::http::HeaderValue::from_static("Bearer"));
+    refused
 }
 
 #[cfg(test)]

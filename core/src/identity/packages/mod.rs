@@ -6,6 +6,7 @@
 mod flavours;
 pub mod inspect;
 pub mod keystore;
+pub mod make;
 pub mod manifest;
 pub mod preferences;
 pub mod rules;
@@ -22,7 +23,7 @@ use crate::config::Config;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum PackageError {
-    #[error("{0:?}: a name has 1 to 64 of the characters A-Z a-z 0-9 . _ @ - and begins with a letter, digit or _")]
+    #[error("{0:?}: a name has 1 to 64 of the characters A-Z a-z 0-9 . _ @ - and begins with a letter or digit")]
     Name(String),
     #[error(
         "host {0:?}: clients write host:port:ssl, so it must be an IPv4 address or a host name (letters, digits, - and .)"
@@ -35,6 +36,10 @@ pub enum PackageError {
     #[error("the preferences cannot be used: {0}")]
     Preferences(String),
     #[error("{0}")]
+    NoListener(&'static str),
+    #[error("a package for {flavour} would not connect: {why}")]
+    Unusable { flavour: &'static str, why: String },
+    #[error("{0}")]
     Cert(#[from] CertError),
 }
 
@@ -44,7 +49,9 @@ pub enum PackageError {
 /// [`PackageError::Name`].
 pub fn check_name(name: &str) -> Result<(), PackageError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._@-".contains(c);
-    let good = (1..=64).contains(&name.len()) && name.chars().all(plain) && !name.starts_with(['.', '-', '@']);
+    let good = (1..=64).contains(&name.len())
+        && name.chars().all(plain)
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric());
     if good { Ok(()) } else { Err(PackageError::Name(name.to_owned())) }
 }
 
@@ -74,7 +81,8 @@ pub fn uid(server_id: &str, cn: &str, part: &str) -> String {
     uuid::Builder::from_sha1_bytes(first).into_uuid().to_string()
 }
 
-/// Where the package of this name is kept. Several flavours made at once have theirs behind a `+`, which no name has.
+/// Where the package of this name is kept. Of several flavours made at once the first has the plain name, the others
+/// have theirs behind a `+`, which no name has.
 pub fn path(config: &Config, cn: &str, beside: Option<Flavour>) -> PathBuf {
     let name = beside.map_or_else(|| format!("{cn}.zip"), |flavour| format!("{cn}+{}.zip", flavour.name()));
     config.packages.dir.join(name)

@@ -263,10 +263,10 @@ fn manifests_that_do_not_fit_the_zip_are_named() {
 
 #[test]
 fn names_and_hosts_are_restricted() {
-    for name in ["alice", "a", "A.b_c@d-e", "_x", &"n".repeat(64)] {
+    for name in ["alice", "a", "A.b_c@d-e", "1x", &"n".repeat(64)] {
         check_name(name).unwrap();
     }
-    for name in ["", ".a", "-a", "@a", "a/b", "a b", "ä", "a+b", "..", &"n".repeat(65)] {
+    for name in ["", ".a", "-a", "@a", "_a", "a/b", "a b", "ä", "a+b", "..", &"n".repeat(65)] {
         assert!(check_name(name).is_err(), "{name}");
     }
     for host in ["localhost", "10.0.0.1", "tak.example.org", "TAK-1.local", "tak.example.org."] {
