@@ -223,3 +223,7 @@ impl Certificates {
         Passphrase::of_process()
     }
 }
+
+#[cfg(test)]
+#[path = "certificates_tests.rs"]
+mod tests;

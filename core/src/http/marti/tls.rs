@@ -92,7 +92,7 @@ impl From<CertError> for HandlerError {
 fn config(native: &Native, _: Call) -> Result<Answer, HandlerError> {
     let entries = name::entries(&native.config())?;
     let one = |(kind, value): &name::Entry| {
-        format!(r#"<nameEntry name="{kind}" value="{}"/>"#, fts_plugin_api::cot::escape(value))
+        format!(r#"<nameEntry name="{kind}" value="{}"/>"#, fts_plugin_api::cot::escape_attr(value))
     };
     let entries: String = entries.iter().map(one).collect();
     let text = format!(
