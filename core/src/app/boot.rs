@@ -6,10 +6,7 @@ use std::{
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
-use tokio::{
-    net::TcpListener,
-    signal::unix::{Signal, SignalKind, signal},
-};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -24,9 +21,13 @@ use crate::{
     cli::Global,
     config::{Config, ConfigError, ListenerKind, Loaded, Sources, load},
     directory::Directory,
+    files::oversize::Oversize,
     http::{
-        admin::{self, Access, Control},
+        admin::{self, Control},
+        auth::Identity,
         body::BodyLimits,
+        call::Came,
+        listener::Listener,
         local,
         mux::{Mux, MuxSettings},
     },
@@ -176,11 +177,15 @@ async fn serve(
     // A signal that comes as soon as it is ready must not end the process the hard way.
     let signals = Signals::listen().map_err(|e| BootError::Io("signals", e))?;
     server.tasks.spawn(server.router.clone().turns(server.stop_all.clone()));
-    administration(&server, sockets.admin)?;
+    administration(&server)?;
     sockets::accept(&server, sockets.tcp);
     sockets.udp.into_iter().for_each(|input| sockets::receive(&server, input));
     server.tasks.spawn(sweep::run(server.sessions.clone(), server.stop_all.clone()));
     server.tasks.spawn(server.native.certificates.clone().keep(server.stop_all.clone()));
+    server.tasks.spawn(server.native.files.clone().keep_swept(server.stop_all.clone()));
+    if let Some(offers) = Oversize::begin(&server.native).map_err(|e| BootError::Io("a thread", e))? {
+        let _ = server.router.offers.set(offers);
+    }
     let every = config.canary.interval;
     if !every.is_zero() {
         let run = server.canary.clone().run(
@@ -208,8 +213,8 @@ async fn serve(
 /// Largest body of a request to a plugin's route on the admin listener.
 const MOST_BODY: u64 = 64 << 20;
 
-/// The admin listener and the control socket.
-fn administration(server: &Arc<Server>, listener: Option<TcpListener>) -> Result<(), BootError> {
+/// The control socket: whoever may open it administers the server.
+fn administration(server: &Arc<Server>) -> Result<(), BootError> {
     let control: Arc<dyn Control> = server.clone();
     let socket = local::bind(&server.config().server.data_dir).map_err(|e| BootError::Io("run/fts.sock", e))?;
     let stop = server.stop_all.clone();
@@ -219,24 +224,14 @@ fn administration(server: &Arc<Server>, listener: Option<TcpListener>) -> Result
     let _ = std::fs::remove_dir_all(&spool);
     std::fs::create_dir_all(&spool).map_err(|e| BootError::Io("run/spool", e))?;
     let bodies = Arc::new(BodyLimits::new(MOST_BODY, spool));
-    let local_routes = admin::routes(control.clone(), Access::Local, server.mux.clone(), bodies.clone());
+    let came = Came::new(Listener::Admin, Identity::local_admin(), bodies);
+    let local_routes = admin::routes(control, server.mux.clone()).layer(axum::Extension(came));
     server.tasks.spawn(async move {
         tokio::select! {
             _ = async { axum::serve(socket, local_routes).await } => {}
             () = stop.cancelled() => {}
         }
     });
-    if let Some(listener) = listener {
-        let routes = admin::routes(control, Access::Listener, server.mux.clone(), bodies);
-        let routes = routes.into_make_service_with_connect_info::<std::net::SocketAddr>();
-        let stop = server.stop_all.clone();
-        server.tasks.spawn(async move {
-            tokio::select! {
-                _ = async { axum::serve(listener, routes).await } => {}
-                () = stop.cancelled() => {}
-            }
-        });
-    }
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use tokio::{
     net::{TcpListener, UdpSocket},
     sync::Semaphore,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     boot::BootError,
@@ -16,7 +17,11 @@ use super::{
 };
 use crate::{
     config::{Config, CotListener, HttpListener, ListenerKind},
-    http::{door::Door, listener::Listener},
+    http::{
+        admin::{self, Control},
+        door::Door,
+        listener::Listener,
+    },
     identity::Authority,
     net::{self, Acceptor, Gate, Handshakes, OnStream, Port},
     session::{datagram::Datagrams, mesh},
@@ -38,6 +43,7 @@ pub(super) struct Tcp {
 enum To {
     Cot(Arc<CotListener>),
     Http(Listener, Arc<HttpListener>),
+    Admin,
 }
 
 /// A datagram listener, with the socket of its output if it has one.
@@ -51,7 +57,6 @@ pub(super) struct Input {
 pub(super) struct Sockets {
     pub tcp: Vec<Tcp>,
     pub udp: Vec<Input>,
-    pub admin: Option<TcpListener>,
     pub listening: Vec<Listening>,
 }
 
@@ -65,7 +70,7 @@ impl Sockets {
     /// # Errors
     /// A port that cannot be had, or a certificate that is no good.
     pub fn bind(config: &Config, authority: &Live) -> Result<Self, BootError> {
-        let mut sockets = Self { tcp: Vec::new(), udp: Vec::new(), admin: None, listening: Vec::new() };
+        let mut sockets = Self { tcp: Vec::new(), udp: Vec::new(), listening: Vec::new() };
         for listener in config.listeners.cot().filter(|l| l.enabled) {
             let listener = Arc::new(listener.clone());
             match listener.kind {
@@ -89,11 +94,8 @@ impl Sockets {
         }
         let admin = &config.listeners.admin;
         if admin.enabled {
-            let socket = net::bind("admin", &admin.bind, admin.port, Type::STREAM)?;
-            let socket = TcpListener::from_std(socket.into()).map_err(io("socket"))?;
-            let address = socket.local_addr().map_err(io("socket"))?;
-            sockets.listening.push(Listening { name: "admin".into(), kind: "http", address, tls: false });
-            sockets.admin = Some(socket);
+            let names = ("admin".to_owned(), admin.bind.clone(), "http");
+            sockets.stream(names, Port::from(admin), None, config, To::Admin)?;
         }
         Ok(sockets)
     }
@@ -126,7 +128,8 @@ impl Sockets {
     }
 }
 
-/// All listeners share the places for computing handshakes.
+/// All listeners share the places for computing handshakes. The admin listener serves until everything has ended:
+/// readiness is asked there during a shutdown.
 pub(super) fn accept(server: &Arc<Server>, sockets: Vec<Tcp>) {
     let config = server.config();
     let gate = || Gate::new(config.server.max_connections, config.server.max_connections_per_ip);
@@ -135,23 +138,36 @@ pub(super) fn accept(server: &Arc<Server>, sockets: Vec<Tcp>) {
     let acceptors = sockets.into_iter().map(|Tcp { socket, port, tls, to }| {
         let limits = server.limits.clone();
         let handshakes = tls.map(|tls| Handshakes::new(tls, port.clone(), limits.clone(), computing.clone()));
-        let (gate, on_stream): (_, OnStream) = match to {
+        let native = || server.native.clone();
+        let (gate, stop, on_stream): (_, _, OnStream) = match to {
             To::Cot(listener) => {
                 let sessions = server.sessions.clone();
-                (cot.clone(), Arc::new(move |accepted| sessions.accept(accepted, listener.clone())))
+                let on_stream = Arc::new(move |accepted| sessions.accept(accepted, listener.clone()));
+                (cot.clone(), &server.stop_accepting, on_stream)
             }
             To::Http(at, keys) => {
                 let (stop, cut) = (server.stop_accepting.clone(), server.stop_all.clone());
-                let door = Door::new(at, Some(keys), port.clone(), server.native.clone(), stop, cut);
+                let door = Door::new(at, Some(keys), port.clone(), native(), stop, cut);
                 let tasks = server.requests.clone();
-                (http.clone(), Arc::new(move |accepted| door.open(accepted, &tasks)))
+                (http.clone(), &server.stop_accepting, Arc::new(move |accepted| door.open(accepted, &tasks)))
+            }
+            To::Admin => {
+                let control: Arc<dyn Control> = server.clone();
+                let routes = admin::routes(control, server.mux.clone());
+                let (stop, cut) = (server.stop_all.clone(), CancellationToken::new());
+                let door = Door::admin(routes, port.clone(), native(), stop, cut);
+                let tasks = server.tasks.clone();
+                (http.clone(), &server.stop_all, Arc::new(move |accepted| door.open(accepted, &tasks)))
             }
         };
-        Arc::new(Acceptor { socket, port, limits, gate, handshakes, on_stream })
+        (stop.clone(), Arc::new(Acceptor { socket, port, limits, gate, handshakes, on_stream }))
     });
-    let acceptors = server.acceptors.get_or_init(|| acceptors.collect());
-    for acceptor in acceptors {
-        server.tasks.spawn(acceptor.clone().run(server.stop_accepting.clone(), server.tasks.clone()));
+    let acceptors: Vec<_> = acceptors.collect();
+    let kept = acceptors.iter().map(|(_, acceptor)| acceptor.clone()).collect();
+    // Nobody else sets it.
+    let _ = server.acceptors.set(kept);
+    for (stop, acceptor) in acceptors {
+        server.tasks.spawn(acceptor.run(stop, server.tasks.clone()));
     }
 }
 

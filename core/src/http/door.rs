@@ -21,10 +21,13 @@ use axum::{
 use hyper::{body::Body as _, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
 
 use super::{
     body::BodyLimits,
     call::Came,
+    cors::Cors,
+    forwarded::Forwarded,
     identify::{Asked, identify},
     listener::Listener,
     native::Native,
@@ -40,6 +43,9 @@ use crate::{
 /// How long the head of a request may take, and a connection may be idle.
 const HEAD: Duration = Duration::from_secs(30);
 
+/// Largest body on the admin listener.
+const MOST_ADMIN: u64 = 64 << 20;
+
 /// See the file's head.
 pub struct Door {
     pub(super) listener: Listener,
@@ -47,6 +53,8 @@ pub struct Door {
     /// None = the admin listener.
     pub(super) keys: Option<Arc<HttpListener>>,
     pub(super) native: Arc<Native>,
+    /// The routes of administration, which come before the mux.
+    admin: Option<axum::Router>,
     port: Arc<Port>,
     /// Cancelled: idle connections end, the others after their answer.
     stop: CancellationToken,
@@ -76,7 +84,20 @@ impl Door {
         cut: CancellationToken,
     ) -> Arc<Self> {
         let name = listener.name().into();
-        Arc::new(Self { listener, name, keys, native, port, stop, cut })
+        Arc::new(Self { listener, name, keys, native, admin: None, port, stop, cut })
+    }
+
+    /// The admin listener, with these routes.
+    pub fn admin(
+        routes: axum::Router,
+        port: Arc<Port>,
+        native: Arc<Native>,
+        stop: CancellationToken,
+        cut: CancellationToken,
+    ) -> Arc<Self> {
+        let (listener, admin) = (Listener::Admin, Some(routes));
+        let name = listener.name().into();
+        Arc::new(Self { listener, name, keys: None, native, admin, port, stop, cut })
     }
 
     /// Serves a stream in a task of its own.
@@ -121,29 +142,53 @@ impl Door {
 
     async fn answer(&self, link: &Arc<Link>, request: Request<Body>) -> Response<Body> {
         let under_way = UnderWay::begin(link);
-        let entry = Entry::begin(self.name.clone(), request.method(), request.uri().query(), Some(link.peer));
+        let config = self.native.config();
+        let forwarded = Forwarded::of(&config.marti.trusted_proxies, link.peer, request.headers());
+        let peer = forwarded.peer.unwrap_or(link.peer);
+        let entry = Entry::begin(self.name.clone(), request.method(), request.uri().query(), Some(peer));
         let has_body = !request.body().is_end_stream();
-        let response = self.routed(link, request).await;
+        let origins = self.keys.as_ref().map(|k| &k.cors_origins[..]).unwrap_or_default();
+        let cors = Cors::of(origins, request.headers());
+        let response = match cors.preflight(request.method(), request.headers()) {
+            Some(answer) => answer,
+            None => {
+                let mut answer = self.routed(link, peer, forwarded, request).await;
+                cors.tell(answer.headers_mut());
+                answer
+            }
+        };
         // Who refuses does not read; then the rest of the body is still to come.
         let refused = response.status().is_client_error() || response.status().is_server_error();
         link.unread.store(has_body && refused, Ordering::Relaxed);
         entry.answered(response, under_way)
     }
 
-    async fn routed(&self, link: &Arc<Link>, request: Request<Body>) -> Response<Body> {
-        let (parts, body) = request.into_parts();
+    async fn routed(
+        &self,
+        link: &Arc<Link>,
+        peer: SocketAddr,
+        forwarded: Forwarded,
+        request: Request<Body>,
+    ) -> Response<Body> {
+        let (mut parts, body) = request.into_parts();
         let path = parts.uri.path();
-        let asked = Asked { method: &parts.method, path, headers: &parts.headers };
+        let asked = Asked { method: &parts.method, path, headers: &parts.headers, from: peer.ip() };
         let identity = match identify(self, link, &asked).await {
             Ok(identity) => identity,
             Err(refusal) => return refusal.answer(Style::of(&self.listener, path)),
         };
         let came = Came {
-            scheme: if link.secure { "https" } else { "http" },
-            peer: Some(link.peer),
+            scheme: forwarded.scheme.unwrap_or(if link.secure { "https" } else { "http" }),
+            peer: Some(peer),
             local: Some(link.local),
+            host: forwarded.host,
             ..Came::new(self.listener.clone(), identity, Arc::new(self.bodies()))
         };
+        if let Some(admin) = &self.admin {
+            parts.extensions.insert(came);
+            let answered = admin.clone().oneshot(Request::from_parts(parts, body)).await;
+            return answered.unwrap_or_else(|never| match never {});
+        }
         match self.native.mux.try_answer(came.clone(), Request::from_parts(parts, body)).await {
             Ok(response) => response,
             Err(missed) => missed.refusal(&came),
@@ -152,8 +197,12 @@ impl Door {
 
     /// Bodies lie where files are stored, so that an upload is renamed into its place.
     fn bodies(&self) -> BodyLimits {
-        let max = self.native.config().files.max_upload;
-        BodyLimits::new(if max == 0 { u64::MAX } else { max }, self.native.files.tmp())
+        let max = match self.native.config().files.max_upload {
+            _ if self.keys.is_none() => MOST_ADMIN,
+            0 => u64::MAX,
+            max => max,
+        };
+        BodyLimits::new(max, self.native.files.tmp())
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Asked<'a> {
     pub method: &'a Method,
     pub path: &'a str,
     pub headers: &'a HeaderMap,
+    /// The address that is counted, behind proxies the client's.
+    pub from: IpAddr,
 }
 
 /// Finds out.
@@ -52,14 +54,17 @@ pub(super) async fn identify(door: &Door, link: &Arc<Link>, asked: &Asked<'_>) -
     let place = door.native.mux.peek(&door.listener, asked.method, asked.path);
     let enrolling = door.listener == Listener::Enrollment;
     let Some((auth, enrolls)) = place else {
+        if door.listener == Listener::Admin && asked.path.starts_with("/admin/") {
+            return look(door, link, asked).await;
+        }
         // No such route: nothing is to be guarded, only the enrollment listener tells strangers nothing.
-        let identity = if enrolling { look(door, link, asked.headers).await? } else { Identity::nobody() };
+        let identity = if enrolling { look(door, link, asked).await? } else { Identity::nobody() };
         return if enrolling && identity.via != Via::Bearer { Err(Refusal::stranger()) } else { Ok(identity) };
     };
     if auth == Auth::Open {
-        return Ok(look(door, link, asked.headers).await.unwrap_or_default());
+        return Ok(look(door, link, asked).await.unwrap_or_default());
     }
-    let identity = look(door, link, asked.headers).await?;
+    let identity = look(door, link, asked).await?;
     if enrolling && identity.via != Via::Bearer && !enrolls {
         return Err(Refusal::stranger());
     }
@@ -67,14 +72,14 @@ pub(super) async fn identify(door: &Door, link: &Arc<Link>, asked: &Asked<'_>) -
 }
 
 /// All of it may wait for the database, and a password for a core.
-async fn look(door: &Door, link: &Arc<Link>, headers: &HeaderMap) -> Result<Identity, Refusal> {
-    let shown = if door.looks() == Looks::None { Shown::Nothing } else { shown(&door.listener, headers) };
+async fn look(door: &Door, link: &Arc<Link>, asked: &Asked<'_>) -> Result<Identity, Refusal> {
+    let shown = if door.looks() == Looks::None { Shown::Nothing } else { shown(&door.listener, asked.headers) };
     let cert = link.cert.clone();
     if shown == Shown::Nothing && cert.is_none() {
         return door.unnamed();
     }
     let (accounts, listener, keys) = (door.native.accounts.clone(), door.listener.clone(), door.keys.clone());
-    let from = link.peer.ip();
+    let from = asked.from;
     let found = tokio::task::spawn_blocking(move || {
         Desk { accounts: &accounts, listener: &listener, keys: keys.as_deref(), from }.identity(cert.as_ref(), shown)
     });

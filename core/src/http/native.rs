@@ -71,6 +71,7 @@ pub struct Page {
     body_limit: u64,
     parts: &'static [&'static str],
     enrolls: bool,
+    readers: bool,
     doc: Doc,
 }
 
@@ -94,9 +95,9 @@ impl Book {
         endpoint: Endpoint,
     ) -> &mut Page {
         let doc = Doc::default();
-        let (body_limit, parts, enrolls) = (BODY, &[][..], false);
+        let (body_limit, parts, enrolls, readers) = (BODY, &[][..], false, false);
         let at = self.pages.len();
-        self.pages.push(Page { method, pattern, listeners, auth, endpoint, body_limit, parts, enrolls, doc });
+        self.pages.push(Page { method, pattern, listeners, auth, endpoint, body_limit, parts, enrolls, readers, doc });
         &mut self.pages[at]
     }
 
@@ -114,6 +115,9 @@ impl Book {
             }
             if page.enrolls {
                 route = route.enrolls();
+            }
+            if page.readers {
+                route = route.readers();
             }
             self.native.mux.register(Owner::Core, route)?;
         }
@@ -153,6 +157,12 @@ impl Page {
     pub fn upload(&mut self, parts: &'static [&'static str]) -> &mut Self {
         (self.parts, self.body_limit) = (parts, u64::MAX);
         self.doc.takes = "multipart/form-data";
+        self
+    }
+
+    /// Readonly users may call it, too, though it changes something: it is about themselves (identity.md 7).
+    pub fn readers(&mut self) -> &mut Self {
+        self.readers = true;
         self
     }
 

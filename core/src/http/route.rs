@@ -88,6 +88,7 @@ pub struct Route {
     pub(super) body_limit: u64,
     pub(super) upload: &'static [&'static str],
     pub(super) enrolls: bool,
+    pub(super) readers: bool,
     pub(super) doc: Doc,
     pub(super) handler: Arc<dyn Handler>,
 }
@@ -120,6 +121,7 @@ impl Route {
             body_limit: u64::MAX,
             upload: &[],
             enrolls: false,
+            readers: false,
             doc: Doc::default(),
             handler,
         })
@@ -150,6 +152,13 @@ impl Route {
     #[must_use]
     pub fn enrolls(mut self) -> Self {
         self.enrolls = true;
+        self
+    }
+
+    /// Readonly users may call it, too, though it changes something: it is about themselves.
+    #[must_use]
+    pub fn readers(mut self) -> Self {
+        self.readers = true;
         self
     }
 

@@ -16,6 +16,7 @@ use super::{
     answer::{Answer, Content, HandlerError, Pull, Stored},
     call::Call,
     calls::{CallLimits, Flight, Slot},
+    pack,
     refusal::Refusal,
     route::{Handler, Owner},
     spool::{Pushed, Reader, Spool},
@@ -30,6 +31,8 @@ pub(super) struct Job {
     pub flight: Flight,
     /// The entity tag of bytes is wanted.
     pub tag: bool,
+    /// The client takes gzip.
+    pub gzip: bool,
 }
 
 /// An answer that begins.
@@ -67,11 +70,11 @@ enum Begun {
 }
 
 async fn drive(job: Job, tell: oneshot::Sender<Result<Head, Refusal>>) {
-    let Job { handler, call, limits, slot, flight, tag } = job;
+    let Job { handler, call, limits, slot, flight, tag, gzip } = job;
     let guard = Guard { owner: flight.generation.owner.clone(), what: format!("{} {}", call.method, call.pattern) };
     let inside = guard.clone();
     // A lost thread drops `tell`, which is answered as a failure.
-    let Ok(begun) = spawn_blocking(move || begin(&inside, &*handler, call, tag)).await else { return };
+    let Ok(begun) = spawn_blocking(move || begin(&inside, &*handler, call, (tag, gzip))).await else { return };
     let (status, headers, first, pull) = match begun {
         Ok(Begun::Pull { status, headers, first, pull }) => (status, headers, first, pull),
         Ok(Begun::Whole(head)) => {
@@ -92,10 +95,16 @@ async fn drive(job: Job, tell: oneshot::Sender<Result<Head, Refusal>>) {
 }
 
 /// The blocking part until the answer begins.
-fn begin(guard: &Guard, handler: &dyn Handler, call: Call, tag: bool) -> Result<Begun, Refusal> {
+fn begin(guard: &Guard, handler: &dyn Handler, call: Call, (tag, gzip): (bool, bool)) -> Result<Begun, Refusal> {
     let failed = || Refusal::failed(&guard.owner);
     let answer = guard.call(|| handler.handle(call)).ok_or_else(failed)?;
-    let Answer { status, headers, content } = answer.map_err(Refusal::from)?;
+    let Answer { status, mut headers, content } = answer.map_err(Refusal::from)?;
+    let packs = matches!(content, Content::Bytes(_) | Content::Pull(_)) && pack::fits(status, &mut headers) && gzip;
+    let content = match content {
+        Content::Bytes(bytes) if packs => Content::Bytes(pack::bytes(bytes, &mut headers)),
+        Content::Pull(pull) if packs => Content::Pull(pack::pull(pull, &mut headers)),
+        other => other,
+    };
     let content = match content {
         Content::Empty => Sent::Empty,
         Content::Bytes(bytes) => {

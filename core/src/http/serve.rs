@@ -16,15 +16,16 @@ use axum::{
 use tokio::time::{Instant, timeout_at};
 
 use super::{
+    admin,
     arrive::{Arriving, Coding},
-    auth::Auth,
+    auth::{Auth, Denied, Role},
     body::{BodyError, BodyLimits, receive},
     call::{Call, Came, Fields, Part, host},
     calls::{CallLimits, Flight, Slot},
     form::{self, AROUND},
     listener::Listener,
     mux::Mux,
-    outgoing,
+    outgoing, pack,
     refusal::{Refusal, Style},
     route::Route,
     run::{self, Job},
@@ -95,6 +96,7 @@ impl Mux {
         let (part, body) = received(&place.route, body, &came.body, coding, &parts.headers).await?;
         let ready = self.ready(&came, &parts).await?;
         let tag = parts.method == Method::GET || parts.method == Method::HEAD;
+        let gzip = pack::wanted(&parts.headers);
         let route = &ready.place.route;
         let call = Call {
             method: route.method.clone(),
@@ -113,7 +115,7 @@ impl Mux {
             body,
         };
         let handler = route.handler.clone();
-        run::run(Job { handler, call, limits: ready.limits, slot: ready.slot, flight: ready.flight, tag }).await
+        run::run(Job { handler, call, limits: ready.limits, slot: ready.slot, flight: ready.flight, tag, gzip }).await
     }
 
     /// Steps 4 and 5. The patience for a parked owner is one for all rounds.
@@ -184,9 +186,17 @@ struct Ready {
     flight: Flight,
 }
 
-/// Step 2.
+/// Step 2. A readonly user looks and does nothing else, whatever a route takes from users (identity.md 7).
 fn allow(place: &Place, came: &Came) -> Result<(), Refusal> {
-    place.route.auth.check(&came.identity)?;
+    let (route, who) = (&place.route, &came.identity);
+    let administration = came.listener == Listener::Admin && route.auth == Auth::RoleAdmin;
+    if !(administration && admin::administers(who, &route.method)) {
+        route.auth.check(who)?;
+    }
+    let changes = !matches!(route.method, Method::GET | Method::HEAD);
+    if changes && who.role == Role::ReadOnly && matches!(route.auth, Auth::User | Auth::Login) && !route.readers {
+        return Err(Denied::Forbidden.into());
+    }
     match place.state {
         State::Tripped(_) => Err(Refusal::tripped(&place.owner)),
         State::Running | State::Parked => Ok(()),

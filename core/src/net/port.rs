@@ -1,6 +1,6 @@
 //! [`Port`]: what a listener is to the layer below its protocol. CoT and HTTP listeners are accepted, limited and shaken
 //! hands with alike; who speaks the wrong protocol is told by [`Speaks`].
-use crate::config::{ClientCert, CotListener, HttpListener, ListenerKind};
+use crate::config::{AdminListener, ClientCert, CotListener, HttpListener, ListenerKind};
 
 /// What is spoken behind the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,19 @@ impl From<&HttpListener> for Port {
             proxy_protocol: listener.proxy_protocol,
             client_cert: if listener.tls { listener.client_cert } else { ClientCert::None },
             web_cert: listener.name == "enrollment",
+        }
+    }
+}
+
+impl From<&AdminListener> for Port {
+    fn from(listener: &AdminListener) -> Self {
+        Self {
+            name: "admin".into(),
+            port: listener.port,
+            speaks: Speaks::Http,
+            proxy_protocol: false,
+            client_cert: ClientCert::None,
+            web_cert: false,
         }
     }
 }

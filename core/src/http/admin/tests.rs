@@ -10,6 +10,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::{
+    http::{auth::Scopes, body::BodyLimits, listener::Listener},
     observe::log,
     route::{TapEvent, why},
 };
@@ -86,17 +87,18 @@ impl Control for Fake {
     }
 }
 
-async fn ask(control: &Arc<Fake>, access: Access, method: &str, path: &str, body: &str) -> (u16, String) {
+async fn ask(control: &Arc<Fake>, who: Identity, method: &str, path: &str, body: &str) -> (u16, String) {
+    let dir = std::env::temp_dir();
+    let bodies = Arc::new(BodyLimits::new(1 << 20, dir.clone()));
     let request = Request::builder()
+        .extension(Came::new(Listener::Admin, who, bodies))
         .method(method)
         .uri(path)
         .header("content-type", "application/json")
         .body(Body::from(body.to_owned()))
         .unwrap();
-    let dir = std::env::temp_dir();
-    let mux = Mux::new(super::super::mux::MuxSettings::new(dir.clone()));
-    let bodies = Arc::new(BodyLimits::new(1 << 20, dir));
-    let answer = routes(control.clone(), access, mux, bodies).oneshot(request).await.unwrap();
+    let mux = Mux::new(super::super::mux::MuxSettings::new(dir));
+    let answer = routes(control.clone(), mux).oneshot(request).await.unwrap();
     (
         answer.status().as_u16(),
         String::from_utf8(to_bytes(answer.into_body(), 1 << 20).await.unwrap().to_vec()).unwrap(),
@@ -114,23 +116,57 @@ async fn op13_24b_administration_only_through_the_local_socket() {
         ("PUT", "/admin/log"),
         ("GET", "/admin/tail"),
     ] {
-        let (code, body) = ask(&fake, Access::Listener, method, path, "{}").await;
+        let (code, body) = ask(&fake, Identity::nobody(), method, path, "{}").await;
         assert!(code == 401 && body.starts_with("{\"message\":"), "{path}: {code} {body}");
     }
-    assert_eq!(ask(&fake, Access::Local, "GET", "/admin/status", "").await, (200, "{\"version\":\"x\"}".into()));
+    assert_eq!(
+        ask(&fake, Identity::local_admin(), "GET", "/admin/status", "").await,
+        (200, "{\"version\":\"x\"}".into())
+    );
+    // Nobody at all: a listener that forgot to say who calls.
+    let request = Request::builder().uri("/admin/status").body(Body::empty()).unwrap();
+    let mux = Mux::new(super::super::mux::MuxSettings::new(std::env::temp_dir()));
+    assert_eq!(routes(fake, mux).oneshot(request).await.unwrap().status(), 401);
+}
+
+#[tokio::test]
+async fn op6_3_tokens_by_scope_and_role() {
+    let fake = Arc::new(Fake::default());
+    let who = |role, scopes: &[Scope]| Identity {
+        user: Some("u".into()),
+        role,
+        scopes: Scopes::of(scopes),
+        ..Identity::default()
+    };
+    for (identity, get, post) in [
+        (Identity::nobody(), 401, 401),
+        (Identity { anonymous: true, ..Identity::default() }, 403, 403),
+        (who(Role::User, &[Scope::Read, Scope::Write]), 403, 403),
+        // The owner's role counts as much as the token's scope.
+        (who(Role::User, &[Scope::Admin]), 403, 403),
+        (who(Role::Admin, &[Scope::Write]), 403, 403),
+        (who(Role::ReadOnly, &[Scope::Read]), 200, 403),
+        (who(Role::ReadOnly, &[]), 403, 403),
+        (who(Role::Admin, &[Scope::Admin]), 200, 200),
+    ] {
+        let got = ask(&fake, identity.clone(), "GET", "/admin/status", "").await.0;
+        let set = ask(&fake, identity.clone(), "POST", "/admin/drain", r#"{"on":false}"#).await.0;
+        assert_eq!((got, set), (get, post), "{identity:?}");
+        assert_eq!(ask(&fake, identity, "GET", "/livez", "").await.0, 200);
+    }
 }
 
 #[tokio::test]
 async fn probes_are_open_and_draining_is_not_ready() {
     let fake = Arc::new(Fake::default());
-    assert_eq!(ask(&fake, Access::Listener, "GET", "/livez", "").await, (200, "ok".into()));
+    assert_eq!(ask(&fake, Identity::nobody(), "GET", "/livez", "").await, (200, "ok".into()));
     assert_eq!(
-        ask(&fake, Access::Listener, "GET", "/readyz", "").await,
+        ask(&fake, Identity::nobody(), "GET", "/readyz", "").await,
         (200, r#"{"status":"ok","checks":{"cot_tcp":"ok"}}"#.into())
     );
-    assert_eq!(ask(&fake, Access::Local, "POST", "/admin/drain", r#"{"on":true}"#).await.0, 200);
-    assert_eq!(ask(&fake, Access::Listener, "GET", "/healthz", "").await.0, 503);
-    assert_eq!(ask(&fake, Access::Listener, "GET", "/metrics", "").await.0, 200);
+    assert_eq!(ask(&fake, Identity::local_admin(), "POST", "/admin/drain", r#"{"on":true}"#).await.0, 200);
+    assert_eq!(ask(&fake, Identity::nobody(), "GET", "/healthz", "").await.0, 503);
+    assert_eq!(ask(&fake, Identity::nobody(), "GET", "/metrics", "").await.0, 200);
 }
 
 #[tokio::test]
@@ -148,16 +184,16 @@ async fn refusals_say_what_to_do() {
         ("GET", "/admin/why", "", 400, "give event"),
         ("GET", "/admin/logs?level=x", "", 400, "error, warn"),
     ] {
-        let (status, text) = ask(&fake, Access::Local, method, path, body).await;
+        let (status, text) = ask(&fake, Identity::local_admin(), method, path, body).await;
         assert!(status == code && text.contains(says), "{method} {path}: {status} {text}");
     }
     assert_eq!(
-        ask(&fake, Access::Local, "POST", "/admin/clients/VIPER/kick", "").await,
+        ask(&fake, Identity::local_admin(), "POST", "/admin/clients/VIPER/kick", "").await,
         (200, "{\"kicked\":1}".into())
     );
     assert_eq!(
-        ask(&fake, Access::Local, "POST", "/admin/clients/U/send", r#"{"text":"hi"}"#).await,
+        ask(&fake, Identity::local_admin(), "POST", "/admin/clients/U/send", r#"{"text":"hi"}"#).await,
         (200, "{\"sent\":1}".into())
     );
-    assert_eq!(ask(&fake, Access::Local, "GET", "/admin/clients/7", "").await.0, 200);
+    assert_eq!(ask(&fake, Identity::local_admin(), "GET", "/admin/clients/7", "").await.0, 200);
 }
