@@ -95,6 +95,9 @@ impl Object {
                 let state = state();
                 Ok(uids.iter().filter_map(|uid| state.latest.get(uid).cloned()).collect::<Vec<_>>())
             }),
+            op::HISTORY_QUERY => with(args, |query| Ok(state().stored(&query))),
+            op::HISTORY_TRACKS => with(args, |query| Ok(state().tracks(&query, shared.now()))),
+            op::HISTORY_APPEND => with(args, |points| state().append(points, &shared.name)),
             op::REPLAY_SET => with(args, |value: Replay| {
                 super::deliver::admit(&value.text, shared.now()).map_err(|why| shim::failure(failure::INVALID, why))?;
                 state().replays.insert(value.uid.clone(), Owned { value, generation });

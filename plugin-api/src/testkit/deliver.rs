@@ -12,7 +12,7 @@ use super::{
 use crate::{
     abi::{Failure, failure},
     cot::{Class, Cot, Splices, check},
-    message::{Also, Latest, RouteInfo, SendHow, SourceInfo, SourceKind},
+    message::{Also, Latest, RouteInfo, SendHow, SourceInfo, SourceKind, StoredEvent},
     shim,
 };
 
@@ -228,6 +228,8 @@ impl State {
         let uid = cot.uid().into_owned();
         let text = serde_bytes::ByteBuf::from(cot.text().to_vec());
         let latest = Latest { uid: uid.clone(), text, received: now, groups: source.groups.clone() };
+        let (text, groups) = (latest.text.clone(), latest.groups.clone());
+        self.stored.push(StoredEvent { uid: uid.clone(), text, received: now, groups });
         self.latest.insert(uid, latest);
     }
 

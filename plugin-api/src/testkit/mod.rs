@@ -37,6 +37,7 @@ mod clock;
 mod context;
 mod database;
 mod deliver;
+mod history;
 mod host;
 mod http;
 mod judge;

@@ -8,8 +8,7 @@ use serde_json::Value;
 use super::{MockHost, state::Shared, worker::Job};
 use crate::{
     abi::{Failure, failure},
-    cot::Cot,
-    message::{self, CallerKind, ServiceCall, Status},
+    message::{self, CallerKind, HistoryAsk, ServiceCall, Status, StoredEvent},
     sdk::{Error, Result, Service},
     shim,
 };
@@ -113,14 +112,12 @@ impl MockHost {
         Ok(serde_json::from_str(&self.one::<_, String>(&args.to_string(), &kind)?)?)
     }
 
-    /// Events of a uid that the plugin keeps: from, to in ms UTC.
+    /// Events of a uid that the plugin keeps itself.
     ///
     /// # Errors
-    /// As [`MockHost::call`]; something that is no event.
-    pub fn history(&self, uid: &str, from: i64, to: i64) -> Result<Vec<Cot>> {
-        let texts: Vec<ByteBuf> = self.one(&(uid, from, to), &CallerKind::HistorySource)?;
-        let parse = |text: ByteBuf| Cot::parse(text.into_vec()).map_err(|e| Error::new(e.to_string()));
-        texts.into_iter().map(parse).collect()
+    /// As [`MockHost::call`].
+    pub fn history(&self, ask: &HistoryAsk) -> Result<Vec<StoredEvent>> {
+        self.one(ask, &CallerKind::HistorySource)
     }
 
     /// A stored file is about to go; Some = why it must stay.

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 
-use super::MockHost;
+use super::{Client, MockHost};
 use crate::{
     message::{Listener, Value},
     params,
@@ -214,8 +214,9 @@ fn other_plugins_can_be_played_too() {
         reg.before_delete(move |hash| (h.kv().get(hash).ok()?.is_some()).then(|| "in use".into()));
         reg.health(|| (Level::Warn, "so so".into()));
         reg.import(|section, rows| Ok(json!({section: rows})));
-        reg.history_source(|uid, from, to| {
-            Ok(vec![crate::cot::Builder::new("b-x", from + to).uid(uid).build().unwrap()])
+        reg.history_source(|ask| {
+            let text = crate::cot::Builder::new("b-x", ask.to).uid(&ask.uid).build().unwrap().text().to_vec().into();
+            Ok(vec![StoredEvent { uid: ask.uid.clone(), text, received: ask.to, groups: vec![] }])
         });
     });
     let alert = Alert { uid: "911".into(), ..Alert::default() };
@@ -228,7 +229,8 @@ fn other_plugins_can_be_played_too() {
     assert_eq!(host.before_delete("none").unwrap(), None);
     assert_eq!(host.health().unwrap().text, "so so");
     assert_eq!(host.import("users", &json!([1])).unwrap(), json!({"users": [1]}));
-    assert_eq!(host.history("H", 1, 2).unwrap()[0].uid(), "H");
+    let ask = HistoryAsk { uid: "H".into(), to: 2, ..HistoryAsk::default() };
+    assert_eq!(host.history(&ask).unwrap()[0].uid, "H");
     assert_eq!(host.socket_event("none", &json!(null)).unwrap_err().code(), Code::NotFound);
 }
 
@@ -247,4 +249,29 @@ fn a_generation_that_is_over_can_do_nothing() {
     assert_eq!(host.reload().unwrap_err().to_string(), "the plugin is stopped: use start_again");
     host.start_again().unwrap();
     assert_eq!(kept.kv().set("k", "v").unwrap_err().code(), Code::Gone);
+}
+
+#[test]
+fn what_is_stored_is_asked_for_and_tracks_grow() {
+    plugin!(Reads, |_reg, host| {
+        let point =
+            |time, lat| TrackPoint { uid: "U".into(), time, lat, groups: vec!["g".into()], ..TrackPoint::default() };
+        assert_eq!(host.history().append(&[point(1, 10.0), point(2, 20.0), point(1, 30.0)])?, 2);
+        assert_eq!(host.history().append(&[point(3, 91.0)]).unwrap_err().code(), Code::Invalid);
+        let all = TrackQuery { from: Some(0), ..TrackQuery::default() };
+        assert_eq!(host.history().tracks(&all)?.iter().map(|p| p.lat).collect::<Vec<_>>(), [10.0, 20.0]);
+        let few =
+            TrackQuery { max_points: 1, bbox: Some([-1.0, 0.0, 1.0, 25.0]), groups: Some(vec!["g".into()]), ..all };
+        assert_eq!(host.history().tracks(&few)?[0].time, 2);
+        assert!(host.history().tracks(&TrackQuery { groups: Some(vec!["h".into()]), ..few })?.is_empty());
+    });
+    let host = MockHost::builder().start::<Reads>().unwrap();
+    assert_eq!(host.points().len(), 2);
+    let conn = host.connect(Client::new("A", "ALICE"));
+    let cot = crate::cot::Builder::new("b-m-p-s-m", host.now()).uid("m").build().unwrap();
+    host.deliver(cot.text(), conn);
+    let of = |types: &str| {
+        host.shared.lock().stored(&EventQuery { types: vec![types.into()], ..EventQuery::default() }).len()
+    };
+    assert_eq!((of("b-m"), of("a-")), (1, 0));
 }

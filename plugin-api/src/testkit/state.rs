@@ -23,7 +23,7 @@ use crate::{
     cot::Cot,
     message::{
         BindDest, CallerKind, ClientInfo, Contact, InterceptSpec, Latest, LinkListen, Manifest, Member, ObserveSpec,
-        Panic, Replay, RouteInfo, ServerInfo, Status,
+        Panic, Replay, RouteInfo, ServerInfo, Status, StoredEvent, TrackPoint,
     },
     shim,
 };
@@ -94,6 +94,9 @@ pub(super) struct State {
     pub contacts: BTreeMap<String, Owned<Contact>>,
     pub replays: BTreeMap<String, Owned<Replay>>,
     pub latest: HashMap<String, Latest>,
+    /// In the order they came.
+    pub stored: Vec<StoredEvent>,
+    pub points: Vec<TrackPoint>,
     pub kv: BTreeMap<String, Vec<u8>>,
     pub queue: VecDeque<Job>,
     pub held: BTreeMap<u64, Held>,
