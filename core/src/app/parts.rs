@@ -12,6 +12,7 @@ use crate::{
         admin, fallbacks, marti,
         mux::Mux,
         native::{Book, Native},
+        openapi,
     },
     identity::{Accounts, Authority, Certificates},
     route::Router,
@@ -35,6 +36,7 @@ pub(super) fn open(
     }
     let accounts = Accounts::new(db.clone(), running.clone());
     accounts.open_groups(&router.directory, &config)?;
+    let _ = sessions.accounts.set(accounts.clone());
     let history = History::new(db.clone(), running.clone(), router.directory.clone())?;
     let files = Files::open(db.clone(), running.clone())?;
     let certificates = Certificates::new(
@@ -53,6 +55,7 @@ pub(super) fn open(
     let mut book = Book::new(native.clone());
     marti::routes(&mut book);
     admin::book(&mut book);
+    openapi::routes(&mut book);
     book.register().map_err(|e| BootError::Plugin(e.to_string()))?;
     Ok(native)
 }

@@ -1,8 +1,7 @@
 //! The empty answers that keep clients alive while the plugin they belong to is not there (../spec/README.md, the routes
 //! marked *f*; rest-api.md 12.2). Each gives way to the plugin that registers the same, and comes back when it stops.
 //!
-//! They are told their listeners although those open with the identity issue; until then, and afterwards, whoever
-//! administers the server sees them through the local socket.
+//! Whoever administers the server sees them through the local socket, too.
 use std::sync::Arc;
 
 use axum::http::Method;
@@ -15,7 +14,7 @@ use super::{
     calls::{CallLimits, CallSettings},
     listener::Listeners,
     mux::Mux,
-    route::{Handler, Owner, Route, RouteError},
+    route::{Doc, Handler, Owner, Route, RouteError},
 };
 
 /// Says the same to everybody.
@@ -56,7 +55,12 @@ pub fn register(mux: &Mux, node_id: &str) -> Result<(), RouteError> {
     for (path, listeners, auth, what) in all(node_id) {
         let says = Arc::new(Says { what, limits: limits.clone() });
         for (listeners, auth) in [(listeners, auth), (Listeners::ADMIN, Auth::RoleAdmin)] {
-            let route = Route::new(Method::GET, path, listeners, auth, says.clone())?;
+            let doc = Doc {
+                summary: "Nothing, while the plugin it belongs to is not there",
+                answers: vec![(200, "application/json")],
+                ..Doc::default()
+            };
+            let route = Route::new(Method::GET, path, listeners, auth, says.clone())?.described(doc);
             mux.register(Owner::Core, route.fallback())?;
         }
     }

@@ -23,6 +23,7 @@ pub mod local;
 pub mod marti;
 pub mod mux;
 pub mod native;
+pub mod openapi;
 mod identify;
 mod outgoing;
 mod pack;

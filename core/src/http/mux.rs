@@ -153,6 +153,22 @@ impl Mux {
         listed
     }
 
+    /// The routes that answer on a listener, each with its owner's name.
+    pub(super) fn described(&self, listener: &Listener) -> Vec<(String, Arc<Route>)> {
+        let book = self.book.lock();
+        let answers = |route: &Arc<Route>| {
+            let here = |r: &Route| r.listeners.iter().any(|l| l == *listener);
+            let gives_way = route.standing == Standing::Fallback
+                && book.owners.values().flat_map(|h| &h.routes).any(|other| other.takes(route) && here(other));
+            here(route) && !gives_way
+        };
+        let of = |(owner, held): (&Owner, &Held)| {
+            let routes: Vec<_> = held.routes.iter().filter(|r| answers(r)).cloned().collect();
+            routes.into_iter().map(|route| (owner.to_string(), route)).collect::<Vec<_>>()
+        };
+        book.owners.iter().flat_map(of).collect()
+    }
+
     /// Why an owner's routes answer 503, if they do.
     pub fn tripped(&self, owner: &Owner) -> Option<Arc<str>> {
         match &self.book.lock().owners.get(owner)?.state {

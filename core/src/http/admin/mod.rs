@@ -7,6 +7,7 @@ mod accounts;
 mod certs;
 mod clients;
 mod control;
+mod files;
 mod packages;
 mod plugins;
 mod probes;
@@ -38,9 +39,40 @@ use super::{
 pub fn book(book: &mut super::native::Book) {
     accounts::routes(book);
     certs::routes(book);
+    files::routes(book);
     packages::routes(book);
     storage::routes(book);
 }
+
+/// The routes that are not of the mux, for the OpenAPI document: method, path, what it does, content type.
+pub(super) const DESCRIBED: &[(&str, &str, &str, &str)] = &[
+    ("GET", "/livez", "The event loop answers", "text/plain"),
+    ("GET", "/readyz", "Whether the server is ready, and what was looked at", JSON),
+    ("GET", "/healthz", "The same as readyz", JSON),
+    ("GET", "/metrics", "Metrics, as Prometheus reads them", "text/plain"),
+    ("GET", "/admin/status", "Version, listeners, clients, totals", JSON),
+    ("GET", "/admin/config", "Every key with its value and origin", JSON),
+    ("POST", "/admin/reload", "Reads the configuration again", JSON),
+    ("GET", "/admin/log", "The log level", JSON),
+    ("PUT", "/admin/log", "Changes the log level", JSON),
+    ("GET", "/admin/logs", "Log lines", ""),
+    ("POST", "/admin/drain", "Refuses new clients, or takes them again", JSON),
+    ("POST", "/admin/stop", "Begins the shutdown", JSON),
+    ("GET", "/admin/clients", "Connections", JSON),
+    ("GET", "/admin/clients/{who}", "One connection", JSON),
+    ("POST", "/admin/clients/{who}/kick", "Ends connections", JSON),
+    ("POST", "/admin/clients/{who}/send", "Sends a chat", JSON),
+    ("GET", "/admin/why", "Why who got what", JSON),
+    ("GET", "/admin/tail", "Events as they are routed", ""),
+    ("GET", "/admin/plugins", "Every plugin, in short", JSON),
+    ("GET", "/admin/plugins/{name}", "One plugin", JSON),
+    ("POST", "/admin/plugins/{name}/{change}", "Enables, disables, reloads or restarts a plugin", JSON),
+    ("PUT", "/admin/plugins/{name}/config", "Sets a plugin's table", JSON),
+    ("DELETE", "/admin/plugins/{name}/config", "Takes back what was set so", JSON),
+    ("GET", "/admin/plugin-order", "Intercepts in the order they are asked", JSON),
+];
+
+const JSON: &str = "application/json";
 
 type Shared = Arc<dyn Control>;
 
