@@ -17,6 +17,7 @@ mod clients;
 mod config;
 mod doctor;
 mod enroll;
+mod files;
 mod group;
 mod init;
 mod output;
@@ -112,6 +113,9 @@ enum Command {
     /// Tokens and QR codes for phones that get their certificate themselves
     #[command(subcommand)]
     Enroll(enroll::EnrollCommand),
+    /// Stored files: list, info, put, get, rm, check, sweep
+    #[command(subcommand)]
+    Files(files::FilesCommand),
     /// Lists, kicks and writes to clients
     #[command(subcommand)]
     Clients(clients::ClientsCommand),
@@ -176,6 +180,7 @@ pub fn main() -> ExitCode {
         Command::Client(command) => client::run(&global, &command),
         Command::Package(command) => package::run(&global, &command),
         Command::Enroll(command) => enroll::run(&global, &command),
+        Command::Files(command) => files::run(&global, &command),
         Command::Clients(command) => clients::run(&global, &command),
         Command::Doctor(args) => doctor::run(&global, &args),
         Command::Plugin(command) => plugin::run(&global, &command),

@@ -72,9 +72,8 @@ impl Directory {
         let mut index = self.index.write();
         let others = index.uid(&said.uid);
         for old in others.iter().filter(|o| o.conn != client.conn && *o.who().uid == *said.uid) {
-            // Who came without a certificate has no name that could differ: it gives way to everybody.
-            let cn = |c: &Client| c.cert.as_ref().map(|c| c.common_name.clone());
-            let same_user = old.cert.is_none() || cn(old) == cn(client);
+            // Who came without a name has none that could differ: it gives way to everybody.
+            let same_user = old.user().is_empty() || old.user() == client.user();
             let replace = match policy {
                 DuplicateUid::Replace => true,
                 DuplicateUid::Allow => false,

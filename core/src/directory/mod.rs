@@ -24,7 +24,7 @@ use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 
 pub use bits::Bits;
-pub use client::{Arrival, Client, Contact, Figures, Leave, Who};
+pub use client::{Account, Arrival, Client, Contact, Figures, Leave, Who};
 pub use filter::{GeoFilter, Place, inside};
 pub use groups::{ANON, CANARY, GroupNames, Groups};
 pub use identify::Identified;
@@ -92,15 +92,21 @@ impl Directory {
         self.index.read()
     }
 
-    /// Gives a connection its slot and lets it receive from now on.
+    /// Gives a connection its slot and lets it receive from now on. Its user is the name in its certificate.
     pub fn join(&self, arrival: Arrival, replay: bool) -> Arc<Client> {
+        let user = arrival.cert.as_ref().map(|c| c.common_name.clone()).unwrap_or_default();
+        self.join_as(arrival, Account { user, ..Account::default() }, replay)
+    }
+
+    /// The same for a connection of this user.
+    pub fn join_as(&self, arrival: Arrival, account: Account, replay: bool) -> Arc<Client> {
         let mut seats = self.seats.lock();
         let slot = seats.free.pop().unwrap_or_else(|| {
             seats.used += 1;
             seats.used - 1
         });
         let conn = self.conns.fetch_add(1, Relaxed) + 1;
-        let client = Arc::new(Client::new(conn, slot, arrival));
+        let client = Arc::new(Client::new(conn, slot, arrival, account));
         *seats.per_listener.entry(client.listener.name.clone()).or_default() += 1;
         client.out.hold(|| {
             self.roster.store(Arc::new(self.roster.load().with(&client)));
@@ -145,6 +151,20 @@ impl Directory {
             gone.pop_front();
         }
         departed
+    }
+
+    /// Gives connections other groups, all in one step; their places in broadcasts follow. A connection that is gone is
+    /// left out.
+    pub fn regroup(&self, changes: &[(Arc<Client>, Groups)]) {
+        let _seats = self.seats.lock();
+        let mut next = self.roster.load().copy();
+        for (client, groups) in changes {
+            if next.client(client.slot).is_some_and(|c| c.conn == client.conn) {
+                client.set_groups(groups.clone());
+                next.replace(client);
+            }
+        }
+        self.roster.store(Arc::new(next));
     }
 
     /// Connections per listener name.

@@ -133,6 +133,18 @@ impl Shelf {
         }
     }
 
+    /// Everything, in no order.
+    pub fn all(&self) -> Vec<Latest> {
+        self.inner.lock().by_uid.values().map(|(_, l)| l.clone()).collect()
+    }
+
+    /// What a connection reported counts as sent into other groups from now on.
+    pub fn regroup(&self, conn: u64, send: &Bits) {
+        for (_, latest) in self.inner.lock().by_uid.values_mut().filter(|(_, l)| l.conn == conn) {
+            latest.send = send.clone();
+        }
+    }
+
     /// Forgets what has expired.
     pub fn expire(&self, now: Millis) {
         self.inner.lock().by_uid.retain(|_, (_, l)| l.expires > now);

@@ -85,6 +85,24 @@ impl Roster {
         next
     }
 
+    /// The same, to be changed with [`Self::replace`] before anybody sees it.
+    pub(super) fn copy(&self) -> Self {
+        let (chunks, members) = (self.chunks.clone(), self.members.clone());
+        Self { chunks, members, reach: RwLock::default(), count: self.count }
+    }
+
+    /// A client that is in it has other groups.
+    pub(super) fn replace(&mut self, client: &Client) {
+        for bits in &mut self.members {
+            if bits.contains(client.slot) {
+                Arc::make_mut(bits).remove(client.slot);
+            }
+        }
+        for group in client.groups().receive.iter() {
+            self.member(group, |bits| bits.insert(client.slot));
+        }
+    }
+
     fn changed(&self, slot: u32, who: Option<Arc<Client>>) -> Self {
         let mut chunks = self.chunks.clone();
         let at = slot as usize / CHUNK;

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use axum::http::{HeaderMap, Method, Uri};
 
 use super::{auth::Identity, body::Body, listener::Listener};
+use crate::identity::audit::Actor;
 
 /// One request.
 #[derive(Debug)]
@@ -37,6 +38,18 @@ pub struct Call {
     pub part: Option<Part>,
     /// The whole body.
     pub body: Body,
+}
+
+impl Call {
+    /// Who calls, for the audit log.
+    pub fn actor(&self) -> Actor {
+        let ip = self.peer.map(|p| p.ip());
+        match &self.identity.user {
+            Some(name) => Actor::user(name, ip),
+            None if ip.is_none() => Actor::local(),
+            None => Actor { name: "anonymous".into(), ip },
+        }
+    }
 }
 
 /// What a form says about the file in it.

@@ -67,7 +67,7 @@ pub struct Wanted {
     pub since: Option<i64>,
     /// Whole action, or its beginning with a `*` behind it.
     pub action: Option<String>,
-    /// Actor or subject.
+    /// Actor, subject or address.
     pub who: Option<String>,
     /// At most; 1 to 10 000.
     pub limit: usize,
@@ -148,7 +148,7 @@ impl Audit {
         ];
         let sql = "SELECT at, actor, ip, action, subject, detail FROM audit WHERE at >= ?1
              AND (?2 IS NULL OR substr(action, 1, ?3) = ?2)
-             AND (?4 IS NULL OR actor = ?4 COLLATE NOCASE OR subject = ?4 COLLATE NOCASE)
+             AND (?4 IS NULL OR actor = ?4 COLLATE NOCASE OR subject = ?4 COLLATE NOCASE OR ip = ?4)
              ORDER BY id DESC LIMIT ?5";
         let rows = self.db.query(sql, &values)?;
         let rows = rows.iter().map(|row| {

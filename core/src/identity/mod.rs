@@ -10,6 +10,7 @@ pub mod enroll;
 pub mod files;
 pub mod inventory;
 mod issue;
+pub mod jwt;
 pub mod keeper;
 mod live;
 mod p12;

@@ -5,6 +5,7 @@
 pub const EVENTS: &[&str] = &[
     "audit.did",
     "audit.failed",
+    "auth.key",
     "auth.refused",
     "canary.lost",
     "cert.adopted",

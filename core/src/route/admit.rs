@@ -10,7 +10,7 @@ use bytes::Bytes;
 use fts_plugin_api::cot::{Attr, Cot, Element, Millis, Repairs, Spans, Splices, check, format_time};
 use smallvec::SmallVec;
 
-use super::{Policy, Reason, Router, Source, limit, notice::has_dest, turn::Draft};
+use super::{Policy, Reason, Router, Source, limit, notice::has_dest, sender_url, turn::Draft};
 use crate::{
     config::Oversize,
     directory::inside,
@@ -125,6 +125,9 @@ impl<'r> Batch<'r> {
             && !names_mission(text, spans)
         {
             return Err(Reason::Loop);
+        }
+        if first && cot.rewrite_sender_url {
+            sender_url::rewrite(text, spans, &self.policy.config, &self.policy.own, &mut self.splices);
         }
         if first && cot.flow_tags {
             self.splices.flow_tag(text, spans, &self.policy.flow_tag, &self.stamp);

@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 
 use super::{
     Address, Reason, Router, Source, audience,
+    keep::Keeping,
     turn::{Ready, Staged},
 };
 use crate::{
@@ -39,6 +40,7 @@ impl Router {
     /// Delivers a turn.
     pub(super) fn deliver(&self, turn: &[Ready], prompt: &mut Option<Prompt>) {
         let mut run = Run::default();
+        let mut keeping = Keeping::default();
         for ready in turn {
             let source = ready.source();
             for staged in &ready.events {
@@ -52,13 +54,13 @@ impl Router {
                     address.groups = send_groups(staged, &source).into_owned();
                 }
                 if !address.broadcast {
-                    self.deliver_run(&mut run, prompt);
-                    self.deliver_addressed(ready, staged, &address, prompt);
+                    self.deliver_run(&mut run, prompt, &mut keeping);
+                    self.deliver_addressed(ready, staged, &address, prompt, &mut keeping);
                     continue;
                 }
                 let send = send_groups(staged, &source);
                 if run.bytes >= RUN_BYTES || (!run.events.is_empty() && run.send != *send) {
-                    self.deliver_run(&mut run, prompt);
+                    self.deliver_run(&mut run, prompt, &mut keeping);
                 }
                 if run.events.is_empty() {
                     run.send = send.into_owned();
@@ -67,18 +69,21 @@ impl Router {
                 run.events.push((ready, staged));
             }
         }
-        self.deliver_run(&mut run, prompt);
+        self.deliver_run(&mut run, prompt, &mut keeping);
+        self.kept(keeping);
         for ready in turn {
             meters().route_seconds.record(ready.began.elapsed().as_secs_f64());
         }
     }
 
-    fn deliver_run(&self, run: &mut Run<'_>, prompt: &mut Option<Prompt>) {
+    fn deliver_run(&self, run: &mut Run<'_>, prompt: &mut Option<Prompt>, keeping: &mut Keeping) {
         let Some((newest, _)) = run.events.last() else { return };
         let roster = self.directory.roster();
         let slots = roster.reach(&run.send);
         let events = together(&run.events, run.bytes);
         let rate = newest.policy.config.cot.rate.per_uid_delivery;
+        let pairs = events.iter().zip(run.events.iter().map(|(_, staged)| &staged.cot));
+        let mut big = self.big(newest.policy.config.cot.oversize, pairs);
         let mut encoded = false;
         let mut delivered = 0;
         for client in slots.iter().filter_map(|slot| roster.client(slot)) {
@@ -92,7 +97,13 @@ impl Router {
             } else {
                 Cow::Borrowed(events.as_slice())
             };
-            delivered += self.queue(client, &wanted, newest, prompt);
+            delivered += match &mut big {
+                Some(big) => self.queue(client, &big.fitting(&wanted, client), newest, prompt),
+                None => self.queue(client, &wanted, newest, prompt),
+            };
+        }
+        if let Some(big) = big {
+            self.offer(big, &run.send);
         }
         let own = run.events.iter().filter(|(r, _)| r.source().internal()).count();
         let counted = (run.events.len() - own) as u64;
@@ -105,6 +116,7 @@ impl Router {
         for (ready, staged) in &run.events {
             self.tap.show(staged, ready, "everyone");
             self.observe(&hooks, ready, staged);
+            self.keep(keeping, ready, staged, None);
         }
         self.why.broadcast(&run.events, &slots);
         run.events.clear();
@@ -132,7 +144,14 @@ impl Router {
         false
     }
 
-    fn deliver_addressed(&self, ready: &Ready, staged: &Staged, address: &Address, prompt: &mut Option<Prompt>) {
+    fn deliver_addressed(
+        &self,
+        ready: &Ready,
+        staged: &Staged,
+        address: &Address,
+        prompt: &mut Option<Prompt>,
+        keeping: &mut Keeping,
+    ) {
         let source = ready.source();
         let roster = self.directory.roster();
         let mut clients = audience::audience(address, &send_groups(staged, &source), source.own_conn(), &roster);
@@ -159,10 +178,18 @@ impl Router {
         if clients.iter().any(|c| c.proto.load(Relaxed)) {
             encode(&event[0], staged);
         }
+        let mut big = self.big(ready.policy.config.cot.oversize, event.iter().map(|event| (event, &staged.cot)));
         for client in &clients {
-            let n = self.queue(client, &event, ready, prompt);
+            let n = match &mut big {
+                Some(big) => self.queue(client, &big.fitting(&event, client), ready, prompt),
+                None => self.queue(client, &event, ready, prompt),
+            };
             self.totals.delivered.fetch_add(n, Relaxed);
         }
+        if let Some(big) = big {
+            self.offer(big, &send_groups(staged, &source));
+        }
+        self.keep(keeping, ready, staged, Some((address, &clients)));
         match staged.more.as_ref().filter(|m| !m.holds.is_empty()) {
             // Observers see it when it is let go.
             Some(more) => self.held(ready, staged, more, &clients),
@@ -219,7 +246,7 @@ impl Router {
 }
 
 /// Groups an event is sent into: those a plugin said with its target, else its source's.
-fn send_groups<'a>(staged: &'a Staged, source: &'a Source<'_>) -> Cow<'a, Bits> {
+pub(super) fn send_groups<'a>(staged: &'a Staged, source: &'a Source<'_>) -> Cow<'a, Bits> {
     match staged.more.as_ref().and_then(|m| m.aim.as_ref()) {
         Some((from, _)) => Cow::Borrowed(&from.send),
         None => source.send_groups(),

@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     directory::Found,
-    store::journal::{Dest, Kind, Origin, Record, Ticket},
+    store::{
+        history::entry,
+        journal::{Dest, Kind, Origin, Record, Ticket},
+    },
 };
 
 impl Batch<'_> {
@@ -120,11 +123,8 @@ impl Batch<'_> {
     /// Hands what must not be lost to the journal. Server-made events are not in it: their source is.
     pub(super) fn journal(&self, hooks: &Table, events: &mut SmallVec<[Staged; 1]>, done: &mut Done) -> Option<Ticket> {
         let plugin = self.source.plugin();
-        let stored = match &self.source {
-            super::Source::Server { .. } => false,
-            super::Source::Plugin(from) => from.archive,
-            _ => !self.source.internal(),
-        };
+        let stored = super::keep::stored(&self.source);
+        let history = self.router.history.get().and_then(|h| h.reliably());
         let mut at = SmallVec::<[usize; 4]>::new();
         let mut records = Vec::new();
         for (n, staged) in events.iter().enumerate() {
@@ -134,6 +134,9 @@ impl Batch<'_> {
             if stored && staged.head.class == Class::Reliable {
                 let watching = hooks.observers(&staged.cot, plugin.map(|from| &*from.plugin));
                 consumers.extend(watching.iter().filter(|w| w.reliable).map(|w| w.observer.consumer.clone()));
+                // What only members may see its plugin keeps.
+                let keeps = history.filter(|_| entry::archived(&staged.cot) && !entry::only_bound(&staged.cot));
+                consumers.extend(keeps.cloned());
             }
             if !consumers.is_empty() {
                 let dests = holds.iter().flat_map(|(_, dests)| dests);

@@ -12,12 +12,16 @@ mod deliver;
 mod destination;
 pub mod hooks;
 mod intercept;
+mod keep;
 mod limit;
 mod made;
 mod notice;
+mod offer;
 mod outgoing;
 mod policy;
 mod reason;
+mod regroup;
+mod sender_url;
 mod source;
 mod tap;
 mod turn;
@@ -34,8 +38,11 @@ pub use address::Address;
 pub use admit::Batch;
 pub use destination::{Binding, Destinations, Hold, Members, Resolved};
 pub use made::Made;
+pub use notice::is_map_item;
+pub use offer::Offers;
 pub use policy::Policy;
 pub use reason::Reason;
+pub use regroup::Regrouped;
 pub use source::{FromPlugin, Owned, Source};
 pub use tap::{Tap, TapEvent};
 pub use turn::{Done, Pending};
@@ -43,7 +50,7 @@ pub use turn::{Done, Pending};
 use crate::{
     config::Config,
     directory::{Client, Directory, Leave},
-    store::journal::Journal,
+    store::{history::History, journal::Journal},
 };
 
 /// The router: one per server, shared by all sessions.
@@ -54,8 +61,12 @@ pub struct Router {
     pub hooks: ArcSwap<hooks::Table>,
     /// Where reliable events are before they are delivered, when somebody must not lose them.
     pub journal: std::sync::OnceLock<Arc<Journal>>,
+    /// Where events, tracks and sessions are recorded.
+    pub history: std::sync::OnceLock<Arc<History>>,
     /// Who is told of connections.
     pub watch: std::sync::OnceLock<Arc<dyn Watch>>,
+    /// Who offers events that are too big for a client as files; only where HTTP is on.
+    pub offers: std::sync::OnceLock<Arc<dyn Offers>>,
     /// Kinds of destinations that are not built in.
     pub destinations: Destinations,
     /// Why who got what.
@@ -107,7 +118,9 @@ impl Router {
             directory,
             hooks: ArcSwap::default(),
             journal: std::sync::OnceLock::new(),
+            history: std::sync::OnceLock::new(),
             watch: std::sync::OnceLock::new(),
+            offers: std::sync::OnceLock::new(),
             destinations: Destinations::default(),
             why: why::Record::new(config.why.events, config.why.per_uid),
             tap: Tap::default(),

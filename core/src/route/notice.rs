@@ -15,7 +15,7 @@ use super::{
     turn::{Draft, Staged},
 };
 use crate::{
-    directory::{Identified, Latest, Leave},
+    directory::{Client, Identified, Latest, Leave},
     observe::meters::meters,
     wire::{Event, Head, proto},
 };
@@ -38,6 +38,10 @@ impl Batch<'_> {
         done: &mut Done,
     ) -> Option<Staged> {
         let (mut staged, mut repairs) = self.plain(buf, draft);
+        if let Some(client) = self.source.client().filter(|c| c.read_only()) {
+            self.only_identifies(client, &staged, done);
+            return None;
+        }
         if hooks.may_intercept(&staged.cot) && !self.source.internal() {
             (staged, repairs) = self.intercept(staged, repairs, hooks, also)?;
         }
@@ -61,6 +65,34 @@ impl Batch<'_> {
         (Staged { head, presence: 0, cot, form, frame: draft.frame, more: None }, draft.repairs)
     }
 
+    /// A user of the role readonly only receives: its position says who it is, so that others find it, and nothing it
+    /// says goes anywhere (identity.md 7).
+    fn only_identifies(&self, client: &Arc<Client>, staged: &Staged, done: &mut Done) {
+        if staged.cot.is_sa() {
+            self.identify(client, &staged.cot, done);
+        }
+        Reason::Looking.count(1);
+        self.router.why.dropped(staged, &self.source, self.now, Reason::Looking);
+    }
+
+    /// False = the connection must end.
+    fn identify(&self, client: &Arc<Client>, sa: &Cot, done: &mut Done) -> bool {
+        match self.router.directory.identify(client, sa, self.policy.config.cot.duplicate_uid) {
+            Identified::Bound => {
+                done.bound = true;
+                self.told_who(client);
+            }
+            Identified::Rejected => {
+                done.rejected = true;
+                client.end(Leave::Rejected);
+                return false;
+            }
+            Identified::Changed => self.told_who(client),
+            Identified::Again | Identified::Contact => {}
+        }
+        true
+    }
+
     /// False = the event goes nowhere.
     fn notice(&self, staged: &mut Staged, repairs: &Repairs, done: &mut Done) -> bool {
         let router = self.router;
@@ -71,18 +103,8 @@ impl Batch<'_> {
         let is_sa = staged.cot.is_sa();
         if let Some(client) = self.source.client() {
             if is_sa {
-                match router.directory.identify(client, &staged.cot, keys.duplicate_uid) {
-                    Identified::Bound => {
-                        done.bound = true;
-                        self.told_who(client);
-                    }
-                    Identified::Rejected => {
-                        done.rejected = true;
-                        client.end(Leave::Rejected);
-                        return false;
-                    }
-                    Identified::Changed => self.told_who(client),
-                    Identified::Again | Identified::Contact => {}
+                if !self.identify(client, &staged.cot, done) {
+                    return false;
                 }
                 if !client.incognito.load(Relaxed) {
                     self.keep(staged, repairs);
@@ -113,9 +135,12 @@ impl Batch<'_> {
     }
 
     /// Who is told of connections knows it before the next event of this read asks for what this client may.
-    fn told_who(&self, client: &Arc<crate::directory::Client>) {
+    fn told_who(&self, client: &Arc<Client>) {
         if let Some(watch) = self.router.watch.get() {
             watch.identified(client);
+        }
+        if let Some(history) = self.router.history.get() {
+            history.identified(client);
         }
     }
 
@@ -136,7 +161,13 @@ impl Batch<'_> {
     }
 
     fn keep(&self, staged: &mut Staged, repairs: &Repairs) {
-        staged.presence = self.router.directory.presence.put(self.latest(staged, repairs)).unwrap_or(0);
+        let (latest, presence) = (self.latest(staged, repairs), &self.router.directory.presence);
+        let send = latest.send.clone();
+        staged.presence = presence.put(latest).unwrap_or(0);
+        // Its groups may have changed in between: nobody outside of the new ones is shown it.
+        if let Some(client) = self.source.client().filter(|c| c.groups().send != send) {
+            presence.regroup(client.conn, &client.groups().send);
+        }
     }
 
     fn count(&self, kind: &str) {
@@ -153,7 +184,7 @@ impl Batch<'_> {
 }
 
 /// Types that `cot.replay_map_items` shows to newcomers (RULE-39).
-fn is_map_item(kind: &str) -> bool {
+pub fn is_map_item(kind: &str) -> bool {
     kind.starts_with("a-")
         || kind.starts_with("b-m-p")
         || matches!(kind, "b-m-r" | "b-r-f-h-c" | "u-d-c" | "u-d-r" | "u-d-f")

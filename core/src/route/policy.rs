@@ -17,6 +17,8 @@ pub struct Policy {
     pub patient: Marks,
     /// `stream.limits.write_coalesce` in ms: who was written to less than this ago gathers more first.
     pub coalesce_ms: u32,
+    /// Addresses of this server, where URLs of files are rewritten (RULE-66).
+    pub own: Vec<std::net::IpAddr>,
 }
 
 impl Policy {
@@ -32,7 +34,8 @@ impl Policy {
         };
         let coalesce_ms = u32::try_from(limits.write_coalesce.as_millis()).unwrap_or(u32::MAX);
         let flow_tag = format!("{}{}", config.cot.flow_tag_prefix, config.server.node_id);
-        Self { config, flow_tag, marks, patient: patient(&marks), coalesce_ms }
+        let own = super::sender_url::own(&config);
+        Self { config, flow_tag, marks, patient: patient(&marks), coalesce_ms, own }
     }
 
     /// The same with a tighter soft mark: all queues together are over the memory budget.

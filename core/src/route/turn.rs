@@ -67,6 +67,8 @@ pub(super) struct More {
     pub holds: Vec<HeldBy>,
     /// Its number in the journal; 0 = it is not there.
     pub journal: u64,
+    /// A held event that is let go.
+    pub released: bool,
     /// A held event that is let go: who got it before.
     pub served: Vec<u64>,
 }
@@ -231,8 +233,20 @@ impl Router {
         self.deliver_staged(&mut None);
     }
 
+    /// Delivers everything staged, then does this before anything else is delivered. It must stage nothing.
+    pub(super) fn between_turns(&self, change: impl FnOnce()) {
+        let one = self.turn.delivering.lock();
+        self.deliver_all(&mut None);
+        change();
+        drop(one);
+    }
+
     fn deliver_staged(&self, prompt: &mut Option<Prompt>) {
         let _one = self.turn.delivering.lock();
+        self.deliver_all(prompt);
+    }
+
+    fn deliver_all(&self, prompt: &mut Option<Prompt>) {
         loop {
             let staged = std::mem::take(&mut *self.turn.staged.lock());
             self.turn.waiting.store(0, Relaxed);

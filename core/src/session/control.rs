@@ -96,7 +96,7 @@ fn negotiate(router: &Router, client: &Arc<Client>, request: &Cot, now: Millis) 
 }
 
 /// While incognito a client is shown to nobody who comes later (cot.md 8).
-fn incognito(router: &Router, client: &Arc<Client>, on: bool) {
+pub fn incognito(router: &Router, client: &Arc<Client>, on: bool) {
     client.incognito.store(on, Relaxed);
     if on {
         let uids: Vec<_> = {

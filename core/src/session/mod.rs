@@ -1,12 +1,14 @@
 //! One client from accept to goodbye: reader, outbound queue, writer, liveness, replay, and why it left.
 //!
-//! Order: the stream gets a seat in the directory (from then on it receives), its writer starts with the announcement
+//! Order: it is found out whose the stream is (`login`); it gets a seat in the directory (from then on it receives), its writer starts with the announcement
 //! and the replay, its reader routes what comes. Whichever ends first ends both; then the contact's goodbye goes to
 //! those who could see it (RULE-43). At shutdown readers stop first, all of them, and only then queues are closed and
 //! written out, so that nothing that was read is lost.
 mod bucket;
+pub mod channels;
 mod control;
 pub mod datagram;
+mod login;
 pub mod mesh;
 pub mod notices;
 pub mod outbound;
@@ -22,7 +24,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -31,12 +33,13 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use self::control::incognito;
 use self::{bucket::Bucket, reader::Reader, writer::Writer};
 use crate::{
     config::{CotListener, ListenerKind, Protobuf},
-    directory::{Arrival, Bits, Client, Leave},
-    identity::Certificates,
-    net::{Accepted, Stream},
+    directory::{Arrival, Client, Leave},
+    identity::{Accounts, Certificates},
+    net::{Accepted, ReadHalf, Stream, WriteHalf},
     observe::clock,
     route::{Made, Router},
     wire::{Cutter, negotiate},
@@ -60,6 +63,10 @@ pub struct Sessions {
     draining: AtomicBool,
     /// What is known of certificates; set before anything is accepted.
     pub certificates: OnceLock<Arc<Certificates>>,
+    /// Who users are; set before anything is accepted. Without it (tests) a certificate's name is its user.
+    pub accounts: OnceLock<Arc<Accounts>>,
+    /// Changes of accounts that connections were asked about (`channels`).
+    changes: AtomicU64,
 }
 
 /// A day: how often a client is welcomed (decision 119).
@@ -79,14 +86,13 @@ impl Sessions {
             bans: Mutex::default(),
             draining: AtomicBool::new(false),
             certificates: OnceLock::new(),
+            accounts: OnceLock::new(),
+            changes: AtomicU64::new(0),
         })
     }
 
     /// Takes a stream over that came through this listener.
     pub fn accept(self: &Arc<Self>, accepted: Accepted, listener: Arc<CotListener>) {
-        if listener.default_groups.is_empty() {
-            return tracing::warn!(event = "net.refused", peer = %accepted.peer, listener = %listener.name, "default_groups is empty: who has no groups is refused");
-        }
         let named = accepted.cert.as_ref().is_some_and(|c| self.banned(&c.common_name));
         if self.stop_reading.is_cancelled() || self.draining() || named || self.banned(&accepted.peer.ip().to_string())
         {
@@ -99,15 +105,34 @@ impl Sessions {
 
     async fn serve(self: Arc<Self>, accepted: Accepted, listener: Arc<CotListener>) {
         let Accepted { stream, peer, local: _, cert, seat } = accepted;
-        let mut groups = self.router.directory.groups.both(&listener.default_groups);
-        if listener.kind == ListenerKind::CotSubmit {
-            groups.receive = Bits::default();
-        }
         let tls = matches!(stream, Stream::Tls(_));
+        let (mut from, to) = stream.split();
+        let changes = self.changes.load(Relaxed);
+        let entered = tokio::select! {
+            biased;
+            () = self.stop_reading.cancelled() => None,
+            entered = self.enter(&mut from, &listener, peer.ip(), cert.as_ref()) => Some(entered),
+        };
+        let entered = match entered {
+            Some(Ok(entered)) => entered,
+            refused => {
+                if let Some(Err(error)) = refused {
+                    let user = cert.as_ref().map_or("", |c| c.common_name.as_str());
+                    tracing::info!(event = "client.refused", %peer, listener = %listener.name, user, %error, "not let in");
+                }
+                return self.stopped_reading();
+            }
+        };
         let keys = self.router.policy();
+        let (groups, called) = (entered.groups.clone(), Self::name_of(&entered));
         let arrival = Arrival { listener: listener.clone(), peer, cert, tls, groups, connected: clock::now_ms() };
-        let client = self.router.directory.join(arrival, keys.config.cot.replay_presence);
-        tracing::info!(event = "client.connected", conn = client.conn, %peer, listener = %listener.name, user = client.cert.as_ref().map(|c| c.common_name.as_str()).unwrap_or("anonymous"), "connected");
+        let replay = keys.config.cot.replay_presence;
+        let client = self.router.directory.join_as(arrival, entered.account.clone(), replay);
+        tracing::info!(event = "client.connected", conn = client.conn, %peer, listener = %listener.name, user = called, "connected");
+        if self.changes.load(Relaxed) != changes {
+            let (sessions, client) = (self.clone(), client.clone());
+            let _ = tokio::task::spawn_blocking(move || sessions.missed(changes, &client)).await;
+        }
         if let Some(watch) = self.router.watch.get() {
             watch.connected(&client);
         }
@@ -115,16 +140,15 @@ impl Sessions {
         if self.certificates.get().is_some_and(|known| client.cert.as_ref().is_some_and(|c| known.is_revoked(c))) {
             client.end(Leave::Revoked);
         }
-        let why = self.talk(stream, &client).await;
+        let why = self.talk(from, to, entered.rest, &client).await;
         drop(seat);
         self.goodbye(&client, why);
     }
 
-    /// Reader and writer until one of them ends or somebody ends the session.
-    async fn talk(self: &Arc<Self>, stream: Stream, client: &Arc<Client>) -> Leave {
+    /// Reader and writer until one of them ends or somebody ends the session. `begun` was read already.
+    async fn talk(self: &Arc<Self>, from: ReadHalf, to: WriteHalf, begun: Vec<u8>, client: &Arc<Client>) -> Leave {
         let policy = self.router.policy();
         let config = &policy.config;
-        let (from, to) = stream.split();
         let only = client.listener.protobuf == Protobuf::Only;
         if only {
             client.proto.store(true, Relaxed);
@@ -151,7 +175,7 @@ impl Sessions {
             cutter: Cutter::new(self.max_event_bytes(&client.listener, false), only),
             bucket: Bucket::new(limits.read_events_per_s, limits.read_bytes_per_s, clock::tick()),
             first_byte,
-            state: reader::State::default(),
+            state: reader::State::begun(begun),
         };
         let mut writing = tokio::spawn(writer.run());
         let why = tokio::select! {

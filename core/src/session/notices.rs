@@ -22,6 +22,16 @@ pub fn goodbye(uid: &str, kind: &str, now: Millis) -> Vec<u8> {
     .into_bytes()
 }
 
+/// The groups of a client have changed: it reads its channels again (identity.md 8.3). `device` caused it; "" = none did.
+pub fn groups_changed(device: &str, now: Millis) -> Vec<u8> {
+    let (time, stale, own) = (format_time(now), format_time(now + 20_000), uuid::Uuid::new_v4());
+    let behind = if device.is_empty() { String::new() } else { format!(".{}", escape_attr(device)) };
+    format!(
+        r#"<event version="2.0" uid="{own}{behind}" type="t-x-g-c" how="h-g-i-g-o" time="{time}" start="{time}" stale="{stale}"><point lat="0" lon="0" hae="0" ce="9999999" le="9999999"/><detail><link relation="p-p"/></detail></event>"#
+    )
+    .into_bytes()
+}
+
 /// A chat from the server to one client: the welcome (RULE-40) and texts of the operator. No `marti`.
 ///
 /// # Errors

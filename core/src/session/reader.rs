@@ -27,6 +27,7 @@ use super::{
     control::{self, After, Pongs},
 };
 use crate::{
+    config::Auth,
     directory::{Client, Leave},
     net::{self, ReadHalf},
     observe::{clock, meters::meters},
@@ -69,6 +70,12 @@ pub(super) struct State {
     /// The beginning of what may be the `TEST` probe.
     begun: Vec<u8>,
     seen: usize,
+    /// Read before the session began.
+    before: Vec<u8>,
+    /// An `<auth>` that is to be looked at before anything behind it.
+    auth: Option<Vec<u8>>,
+    /// An element came: what comes now is not the first.
+    first_over: bool,
     pongs: Pongs,
     invalid: (Millis, u32),
     unfinished_since: Option<Instant>,
@@ -77,10 +84,33 @@ pub(super) struct State {
     pending: Vec<Pending>,
 }
 
+impl State {
+    /// With what was read before.
+    pub fn begun(before: Vec<u8>) -> Self {
+        // Who had to say `<auth>` has said it.
+        Self { first_over: !before.is_empty(), before, ..Self::default() }
+    }
+}
+
 impl Reader {
     /// Reads until the stream ends or must end.
     pub async fn run(mut self) -> Leave {
+        let before = std::mem::take(&mut self.state.before);
+        if !before.is_empty()
+            && let Err(why) = self.consume(&before)
+        {
+            return why;
+        }
         loop {
+            while let Some(auth) = self.state.auth.take() {
+                if let Err(error) = self.sessions.log_in(&self.client, &auth).await {
+                    tracing::info!(event = "client.refused", conn = self.client.conn, peer = %self.client.peer, listener = %self.client.listener.name, %error, "wrong <auth>");
+                    return Leave::Auth;
+                }
+                if let Err(why) = self.consume(&[]) {
+                    return why;
+                }
+            }
             self.router.room().await;
             let read = match self.state.unfinished_since {
                 None => self.read().await,
@@ -209,6 +239,9 @@ impl Reader {
             used += n;
             let Some(frame) = frame else { break };
             self.frame(&mut batch, frame)?;
+            if self.state.auth.is_some() {
+                break;
+            }
             if batch.is_full() {
                 self.finish(&mut batch)?;
             }
@@ -236,6 +269,7 @@ impl Reader {
     }
 
     fn frame(&mut self, batch: &mut Batch<'_>, frame: Frame<'_>) -> Result<(), Leave> {
+        let first = !std::mem::replace(&mut self.state.first_over, true);
         match frame {
             Frame::Event { text, spans } => {
                 self.client.traffic.received_xml.increment(1);
@@ -245,13 +279,18 @@ impl Reader {
                 self.client.traffic.received_proto.increment(1);
                 self.message(batch, payload)
             }
-            // Listeners that look at `<auth>` come with users; until then identity is the certificate (RULE-14).
-            Frame::Auth(_) => Ok(()),
+            // Consumed, never routed (RULE-14); where it was demanded it was read before the session began.
+            Frame::Auth(text) => {
+                if first && self.client.listener.auth == Auth::Optional {
+                    self.state.auth = Some(text.to_vec());
+                }
+                Ok(())
+            }
             Frame::Rejected { reason, head, detail } => {
                 let reason = Reason::from(reason);
                 reason.count(1);
                 self.client.figures.rejected.fetch_add(1, Relaxed);
-                tracing::debug!(event = "cot.rejected", conn = self.client.conn, reason = reason.name(), detail, head = %String::from_utf8_lossy(head), "bytes given up");
+                tracing::debug!(event = "cot.rejected", conn = self.client.conn, reason = reason.name(), detail, head = %shown(head), "bytes given up");
                 if self.cutter.garbage_bytes() > GARBAGE {
                     return Err(Leave::Garbage);
                 }
@@ -331,4 +370,11 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+/// Bytes given up, for the log; what may be half of an `<auth>` is not shown.
+fn shown(head: &[u8]) -> std::borrow::Cow<'_, str> {
+    let text = String::from_utf8_lossy(head);
+    let lower = text.to_ascii_lowercase();
+    if ["<auth", "</auth", "password", "username"].iter().any(|w| lower.contains(w)) { "(not shown)".into() } else { text }
 }

@@ -253,8 +253,8 @@ fn a_certificate_is_its_user_in_the_order_of_the_specification() {
     accounts.set_disabled("alice", true, &Actor::local()).unwrap();
     assert_eq!(who(&cert("alice")), Err(AuthError::Disabled));
     accounts.set_disabled("alice", false, &Actor::local()).unwrap();
-    let sql = "INSERT INTO certificate (serial, sha256, subject, issuer, kind, pem, issued_at, not_before, not_after, revoked_at, via)
-         VALUES (?, '', '', '', 'client', '', 0, 0, 0, ?, 'cli')";
+    let sql = "INSERT INTO certificate (serial, sha256, subject, common_name, issuer, kind, pem, issued_at, not_before, not_after, revoked_at, via)
+         VALUES (?, '', '', '', '', 'client', '', 0, 0, 0, ?, 'cli')";
     accounts.db.exec(sql, &[cert("alice").serial_hex.into(), 5.into()]).unwrap();
     assert_eq!(who(&cert("alice")), Err(AuthError::Revoked));
     let mut strict = (**bed.running.load()).clone();

@@ -18,7 +18,7 @@ impl Accounts {
     /// # Errors
     /// [`AuthError`].
     pub(super) fn owner(&self, cert: &PeerCert) -> Result<Result<User, String>, AuthError> {
-        if self.is_revoked(&cert.serial_hex)? {
+        if self.is_revoked(cert)? {
             return Err(AuthError::Revoked);
         }
         let name = self.name_in(&cert.common_name);
@@ -40,13 +40,13 @@ impl Accounts {
         }
     }
 
-    /// Was it revoked? By serial number; a certificate the database does not know was not.
-    ///
-    /// # Errors
-    /// The database's.
-    pub fn is_revoked(&self, serial_hex: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 AS found FROM certificate WHERE serial = ? AND revoked_at IS NOT NULL";
-        Ok(self.db.query(sql, &[serial_hex.to_owned().into()])?.first().is_some())
+    /// Was it revoked? A certificate the database does not know was not. Rows that are nothing but a serial number (from
+    /// an adopted CRL) mean every certificate with it.
+    fn is_revoked(&self, cert: &PeerCert) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 AS found FROM certificate WHERE revoked_at IS NOT NULL
+             AND (sha256 = ?1 OR (sha256 = '' AND serial = ?2)) LIMIT 1";
+        let values = [cert.sha256.clone().into(), cert.serial_hex.clone().into()];
+        Ok(self.db.query(sql, &values)?.first().is_some())
     }
 
     fn pinned(&self, sha256: &str) -> Result<Option<User>, StoreError> {

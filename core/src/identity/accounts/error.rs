@@ -40,6 +40,8 @@ pub enum AccountError {
     GroupName(String),
     #[error("{0} is a group of the server itself")]
     Reserved(String),
+    #[error("{group} is in default_groups of the listener {listener}; take it out there first")]
+    Default { group: String, listener: String },
     #[error("a password has at least {0} characters (auth.password_min) and at most 1024 bytes")]
     Password(usize),
     #[error("there is a user {0} already")]

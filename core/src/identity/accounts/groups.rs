@@ -162,6 +162,12 @@ impl Accounts {
         if name == ANON {
             return Err(AccountError::Reserved(name.to_owned()));
         }
+        let config = self.config();
+        let (cot, http) = (config.listeners.cot(), config.listeners.http());
+        let of = cot.map(|l| (&l.name, &l.default_groups)).chain(http.map(|l| (&l.name, &l.default_groups)));
+        if let Some((listener, _)) = of.into_iter().find(|(_, groups)| groups.iter().any(|g| g == name)) {
+            return Err(AccountError::Default { group: name.to_owned(), listener: listener.clone() });
+        }
         {
             let _one = self.grouping.lock();
             let group = self.group_named(name)?;

@@ -11,7 +11,7 @@ use super::{
     users::COLUMNS,
 };
 use crate::{
-    identity::{Role, Scopes},
+    identity::{Role, Scopes, jwt::looks_like_one},
     net::PeerCert,
     observe::clock,
     store::error::StoreError,
@@ -114,6 +114,9 @@ impl Accounts {
     /// # Errors
     /// [`AuthError`].
     pub fn by_token(&self, token: &str, from: IpAddr) -> Result<Login, AuthError> {
+        if looks_like_one(token) {
+            return self.by_access_token(token, from);
+        }
         let now = clock::now_ms();
         let sql = format!(
             "SELECT {COLUMNS}, t.id AS token_id, t.scopes, t.expires_at, t.last_used_at
@@ -142,6 +145,19 @@ impl Accounts {
             Ok(user) => self.login(&user, user.role.scopes())?,
             Err(name) => self.implied(&name),
         };
+        self.on_listener(login, default_groups)
+    }
+
+    /// A user that logged in before, as it is now.
+    ///
+    /// # Errors
+    /// [`AuthError`]: gone, disabled, without any group.
+    pub fn by_name(&self, name: &str, default_groups: &[String]) -> Result<Login, AuthError> {
+        let user = self.user(name)?.ok_or(AuthError::Unknown)?;
+        if user.disabled {
+            return Err(AuthError::Disabled);
+        }
+        let login = self.login(&user, user.role.scopes())?;
         self.on_listener(login, default_groups)
     }
 

@@ -2,7 +2,7 @@
 //! Everything here blocks (SQL, argon2): callers are blocking threads. Secrets come in and are hashed; none goes out
 //! but once, when it was made.
 //!
-//! Parts: `users`, `password` (hashing), `guesses` (throttling), `tokens`, `enrollment`, `login` (the three ways in),
+//! Parts: `users`, `password` (hashing), `guesses` (throttling), `tokens`, `enrollment`, `login` (the three ways in), `oauth` (access tokens),
 //! `certificate` (from a certificate to a user), `groups` (the table), `channels` (what a user is in, and of that what is
 //! switched on), `first` (the first administrator).
 mod certificate;
@@ -13,6 +13,7 @@ mod first;
 mod groups;
 mod guesses;
 mod login;
+mod oauth;
 mod password;
 mod secret;
 mod tokens;
@@ -28,11 +29,12 @@ pub use enrollment::{EnrollmentToken, NewEnrollmentToken};
 pub use error::{AccountError, AuthError};
 pub use groups::Group;
 pub use login::Login;
+pub use oauth::{AccessToken, TokenError};
 pub use secret::Secret;
 pub use tokens::ApiToken;
 pub use users::{NewUser, User};
 
-use super::audit::Audit;
+use super::{audit::Audit, jwt::Signer};
 use crate::{config::Config, directory::Directory, store::database::Database};
 
 /// See the file's head.
@@ -51,6 +53,8 @@ pub struct Accounts {
     directory: OnceLock<Arc<Directory>>,
     /// `auth.username_regex` and what it was made from.
     pattern: Mutex<Option<(String, regex::Regex)>>,
+    /// Signs access tokens; None = not needed yet.
+    signer: Mutex<Option<Arc<Signer>>>,
 }
 
 impl Accounts {
@@ -67,6 +71,7 @@ impl Accounts {
             grouping: Mutex::default(),
             directory: OnceLock::new(),
             pattern: Mutex::default(),
+            signer: Mutex::default(),
         })
     }
 

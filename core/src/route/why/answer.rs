@@ -211,6 +211,7 @@ fn lost(outcome: Outcome) -> (&'static str, String) {
             ("conflated", "a newer state of the same uid took its place: the client reads slowly".into())
         }
         Outcome::Queue => ("queue", "dropped as one of the oldest positions of an overfull queue".into()),
+        Outcome::Held(Reason::Offered) => ("oversize", "over 65536 bytes: offered as a file (cot.oversize)".into()),
         Outcome::Held(Reason::Rate) => ("filter", "cot.rate.per_uid_delivery".into()),
         Outcome::Held(_) => ("filter", "outside of what this client asked to see (t-x-c-f)".into()),
         Outcome::TooBig => ("oversize", "over 65536 bytes as protobuf".into()),
