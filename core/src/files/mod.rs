@@ -13,6 +13,7 @@ mod find;
 pub mod hash;
 mod manifest;
 pub mod name;
+pub mod oversize;
 mod put;
 pub mod resource;
 pub mod search;

@@ -221,6 +221,16 @@ impl Resource {
     }
 }
 
+impl Resource {
+    /// The same with its number, for administrators.
+    #[must_use]
+    pub fn modern_with_id(&self) -> Json {
+        let mut out = self.modern();
+        out["id"] = json!(self.id);
+        out
+    }
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;

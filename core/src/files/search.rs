@@ -6,7 +6,7 @@ use regex::{Regex, RegexBuilder};
 use super::{
     Files, Resource, Sight,
     error::FileError,
-    resource::{COLUMNS, PRIVATE, SEEN},
+    resource::{ANONYMOUS, COLUMNS, PRIVATE, SEEN},
     text,
 };
 use crate::{observe::clock, store::rows::Value};
@@ -155,7 +155,9 @@ impl Search {
 
     /// Private rows are found by who stored them, or by who knows exactly what to ask for (marti-http.md 6.6).
     fn may_see(&self, r: &Resource) -> bool {
-        let asked = self.tool.as_deref() == Some(PRIVATE) && (self.admin || r.submitter == self.asker);
+        // Nobody in particular stored nothing in particular: on a listener without names private files would be public.
+        let own = r.submitter == self.asker && self.asker != ANONYMOUS;
+        let asked = self.tool.as_deref() == Some(PRIVATE) && (self.admin || own);
         let known = self.uid.as_ref().is_some_and(|uid| uid.exact == r.uid)
             || self.hash.as_ref().is_some_and(|hash| hash.eq_ignore_ascii_case(r.hash.as_str()));
         r.tool != PRIVATE || asked || known

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     files::{
-        FileError, Files, Hash, NewResource, Offer, Receivers, Resource, Search, Sight, Uid, content_url, name,
+        FileError, Files, NewResource, Offer, Receivers, Resource, Search, Sight, Uid, content_url, name,
         search::Pattern,
     },
     http::{native::Native, url},
