@@ -7,6 +7,7 @@ mod connection;
 pub mod core;
 pub mod cursor;
 pub mod database;
+pub mod devices;
 pub mod error;
 mod group;
 pub mod history;
