@@ -45,7 +45,33 @@
 //!
 //! # Files
 //!
-//! [`host.dir()`](crate::sdk::Host::dir) is a folder only for your plugin.
+//! [`host.dir()`](crate::sdk::Host::dir) is a folder only for your plugin. What clients are to fetch goes into the server's
+//! store ([`host.files()`](crate::sdk::Files)): content by its SHA-256, with a name, keywords, groups that see it, and
+//! versions of a uid.
+//!
+//! ```
+//! # use fts_plugin_api::{sdk::*, testkit::{Client, MockHost}};
+//! # use fts_plugin_api::message::Target;
+//! # struct Shares;
+//! # impl Plugin for Shares {
+//! #     type Config = NoConfig;
+//! #     fn start(_: NoConfig, reg: &mut Registrar<'_>, host: Host) -> Result<Self> {
+//! let info = FileInfo { uid: "list-1".into(), name: "list.xml".into(), groups: vec!["__ANON__".into()], ..FileInfo::default() };
+//! let file = host.files().put(info, "<list/>")?;
+//! assert_eq!(host.files().version("list-1", None)?.unwrap().sha256, file.sha256);
+//! // Whoever sees it is offered it, with a URL it can reach.
+//! host.files().share(&file.sha256, Target::All)?;
+//! // It stays as long as the plugin says so.
+//! reg.before_delete(move |sha256| (sha256 == file.sha256).then(|| "the list is open".to_owned()));
+//! #         Ok(Shares)
+//! #     }
+//! # }
+//! # MockHost::builder().start::<Shares>()?;
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! What happens to files is published as `resource.added`, `resource.changed` and `resource.removed`, each with the packed
+//! [`FileInfo`](crate::sdk::FileInfo).
 //!
 //! # Over a reload
 //!

@@ -135,6 +135,10 @@ impl Object {
             op::CALL => with(args, |call| shared.call_fake(call).map(ByteBuf::from)),
             op::FIND => with(args, |name: String| Ok(state().fakes.has(&name))),
             op::PUBLISH => with(args, |Bus { topic, bytes }| Ok(shared.publish(topic, bytes.into_vec()))),
+            op::FILES => with(args, |ask| {
+                let now = shared.now();
+                state().files(ask, &shared.dir, now)
+            }),
             op::LINK_DIAL => with(args, |dial| shared.lock().dial(dial)),
             op::LINK_LISTEN => with(args, |listen| shared.lock().listen(listen)),
             op::LINK_WRITE => with(args, |write| shared.lock().link_write(write)),

@@ -37,6 +37,7 @@ mod clock;
 mod context;
 mod database;
 mod deliver;
+mod files;
 mod history;
 mod host;
 mod http;

@@ -275,3 +275,57 @@ fn what_is_stored_is_asked_for_and_tracks_grow() {
     };
     assert_eq!((of("b-m"), of("a-")), (1, 0));
 }
+
+#[test]
+fn files_are_stored_versioned_kept_and_offered() {
+    plugin!(Stores, |reg, host| {
+        let info = |name: &str| FileInfo {
+            uid: "u".into(),
+            name: name.into(),
+            groups: vec!["Red".into()],
+            ..FileInfo::default()
+        };
+        assert!(host.files().there()?);
+        let one = host.files().put(info("a.txt"), "one")?;
+        std::fs::write(host.dir()?.join("b.txt"), "two")?;
+        let two = host.files().put_file(info("b.txt"), "b.txt")?;
+        assert_eq!((one.len, one.submitter.as_str(), two.tool.as_str()), (3, "stores", "public"));
+        assert_eq!(host.files().version("u", None)?.unwrap().id, two.id);
+        assert!(host.files().version("u", Some(one.time - 1))?.is_none());
+        assert_eq!(std::fs::read(host.files().path(&two.sha256)?)?, b"two");
+        assert_eq!(host.files().put_file(info("x"), "../x").unwrap_err().code(), Code::Invalid);
+        host.files().describe(FileInfo {
+            id: one.id,
+            keywords: vec!["k".into()],
+            groups: one.groups,
+            ..info("c.txt")
+        })?;
+        assert_eq!(host.files().search("k", "", "")?[0].name, "c.txt");
+        assert!(host.files().public_url(&one.sha256)?.ends_with(&one.sha256));
+        host.files().delete_versions("u", Some(&one.sha256))?;
+        assert_eq!(host.files().delete(&one.sha256).unwrap_err().code(), Code::NotFound);
+        let told = host.clone();
+        reg.subscribe("resource.added", move |bytes| {
+            let file: FileInfo = crate::message::unpack(bytes)?;
+            told.files().share(&file.sha256, Target::All)
+        });
+        let deletes = host.clone();
+        reg.every(std::time::Duration::from_secs(1), move || {
+            let kept = deletes.files().delete(&two.sha256);
+            deletes.status(Level::Ok, kept.err().map_or_else(String::new, |e| e.to_string()))
+        });
+    });
+    let host = MockHost::builder().name("stores").start::<Stores>().unwrap();
+    assert_eq!(host.files().len(), 1);
+    let red = host.connect(Client::new("R", "RED").groups(["Red"]));
+    let blue = host.connect(Client::new("B", "BLUE").groups(["Blue"]));
+    let info = FileInfo { name: "m.zip".into(), groups: vec!["Red".into()], ..FileInfo::default() };
+    let file = host.put_file(info, b"three");
+    assert_eq!((host.received(red).len(), host.received(blue).len()), (1, 0));
+    let share = host.received(red)[0].detail("fileshare").unwrap().attr("sha256").unwrap().into_owned();
+    assert_eq!((share, host.file_content(&file.sha256)), (file.sha256, Some(b"three".to_vec())));
+    let two = host.files()[0].sha256.clone();
+    host.keep_file(&two, "in a mission");
+    host.tick(std::time::Duration::from_secs(1));
+    assert!(host.status().text.contains("in a mission"));
+}

@@ -11,6 +11,7 @@ use std::{
 use super::{
     context::{self, Context},
     database::Database,
+    files::Files,
     http::Route,
     links::LinkState,
     log::Log,
@@ -105,6 +106,7 @@ pub(super) struct State {
     pub listeners: BTreeMap<u64, LinkListen>,
     pub last_link: u64,
     pub fakes: Fakes,
+    pub files: Files,
     pub faults: Vec<(String, Failure)>,
     pub sent: Vec<Sent>,
     pub received: HashMap<u64, Vec<Cot>>,

@@ -5,7 +5,7 @@ use serde_bytes::ByteBuf;
 use super::{SendHow, Target};
 
 /// What is known of a stored file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FileInfo {
     /// Of the content, hex.
@@ -20,29 +20,44 @@ pub struct FileInfo {
     pub content_type: String,
     /// For search.
     pub keywords: Vec<String>,
-    /// What it is for (`missionpackage` …).
+    /// `public`, `private` (found only by uid, hash or who stored it), or a plugin's own word.
     pub tool: String,
-    /// Who stored it.
+    /// Who stored it; "" when storing = the plugin.
     pub submitter: String,
     /// When, ms UTC.
     pub time: i64,
-    /// Who may have it.
+    /// Who may have it; none = only plugins and the administrator.
     pub groups: Vec<String>,
+    /// Its number; 0 = not stored yet.
+    pub id: i64,
+    /// Name of the file it came from, as its sender said.
+    pub file_name: String,
+    /// Device that made it, as its sender said.
+    pub creator_uid: String,
+    /// When it ends, s UTC; 0 or less = never.
+    pub expiration: i64,
+    /// Degrees.
+    pub latitude: Option<f64>,
+    /// Degrees.
+    pub longitude: Option<f64>,
+    /// Metres.
+    pub altitude: Option<f64>,
 }
 
 /// One question to the store of files.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum FileAsk {
-    /// Stores content: a file of the plugin's own folder (relative path), or these bytes. Answers the file.
+    /// Stores content: a file of the plugin's own folder (relative path), the spooled body of a request (its path), or
+    /// these bytes. Answers the file.
     Put {
-        /// Hash and length are found out.
+        /// Hash and length are found out. Without a uid it gets a random one.
         info: FileInfo,
-        /// Relative to the plugin's folder.
+        /// Relative to the plugin's folder, or [`super::Spooled::path`].
         path: Option<String>,
         /// Or these.
         bytes: ByteBuf,
     },
-    /// Metadata by hash.
+    /// Metadata by hash: several, newest first, where the same content was stored under several names.
     Get(String),
     /// A path for reading, by hash.
     Path(String),
@@ -62,16 +77,30 @@ pub enum FileAsk {
         /// Uid.
         uid: String,
     },
-    /// Other metadata for a hash.
+    /// Other metadata: of the file with this number, else of all with this hash (and uid, when given). Name, type,
+    /// keywords, tool, groups and expiration are set.
     Describe(FileInfo),
-    /// Deletes one, by hash.
+    /// Deletes everything of a hash.
     Delete(String),
-    /// Where a receiver fetches it, as seen by a request's host ("" = the public host).
+    /// Deletes versions of a uid: that with this hash, or all of them.
+    DeleteVersions {
+        /// The uid.
+        uid: String,
+        /// "" = all.
+        sha256: String,
+    },
+    /// Where it is fetched from: by whoever makes a request, by a connection, or by anybody.
     Url {
         /// Hash.
         sha256: String,
-        /// `Host` of a request.
+        /// `Host` of a request; "" = none.
         host: String,
+        /// `http` or `https`, of the request; "" = `https` where it is on.
+        #[serde(default)]
+        scheme: String,
+        /// A connection: https when its stream is TLS; 0 = none.
+        #[serde(default)]
+        conn: u64,
     },
     /// Offers it to somebody (a file request made by the server).
     Share {
@@ -85,7 +114,7 @@ pub enum FileAsk {
 }
 
 /// The answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FileAnswer {
     /// The files asked for.

@@ -6,6 +6,7 @@
 mod client;
 mod event;
 mod file;
+mod history;
 mod http;
 mod life;
 mod link;
@@ -20,6 +21,7 @@ pub use event::{
     Release, Replay, RouteInfo, SendHow, SourceInfo, SourceKind, Taken, Target, Unbind, action,
 };
 pub use file::{FileAnswer, FileAsk, FileInfo};
+pub use history::{EventQuery, HistoryAsk, StoredEvent, TrackPoint, TrackQuery};
 pub use http::{Auth, Identity, Listener, RequestHead, ResponseHead, Role, RouteSpec, Scope, Spooled};
 pub use life::{CallerKind, CallerSpec, Hello, Level, Manifest, Metric, MetricKind, Phase, ServerInfo, Status};
 pub use link::{Frames, LinkDial, LinkEvent, LinkListen, LinkOpened, LinkProfile, LinkTls, LinkWrite, Trust};
@@ -68,6 +70,12 @@ pub mod op {
         DISCARD = "cot.discard";
         /// Vec of uid → Vec of [`super::Latest`].
         LATEST = "history.latest";
+        /// [`super::EventQuery`] → Vec of [`super::StoredEvent`], newest first.
+        HISTORY_QUERY = "history.query";
+        /// [`super::TrackQuery`] → Vec of [`super::TrackPoint`], by time.
+        HISTORY_TRACKS = "history.tracks";
+        /// Vec of [`super::TrackPoint`] → how many are new.
+        HISTORY_APPEND = "history.append";
         /// [`super::Replay`] → ().
         REPLAY_SET = "replay.set";
         /// uid → ().

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_bytes::ByteBuf;
 
-use super::{Code, Error, Host, Result};
+use super::{Code, Error, Host, Request, Result};
 use crate::message::{FileAnswer, FileAsk, Target, op};
 
 pub use crate::message::FileInfo;
@@ -53,6 +53,18 @@ impl Files<'_> {
         Self::one(self.ask(&ask)?).ok_or_else(|| Error::new("not stored"))
     }
 
+    /// Stores the body of the request that is being answered, without bringing it into memory.
+    ///
+    /// # Errors
+    /// As [`Files::put`].
+    pub fn put_body(&self, info: FileInfo, request: &mut Request) -> Result<FileInfo> {
+        match request.spooled().map_err(|e| Error::new(e.message()))?.path {
+            Some(path) => self.put_file(info, path),
+            // It was short and is in memory.
+            None => self.put(info, request.bytes(usize::MAX).map_err(|e| Error::new(e.message()))?),
+        }
+    }
+
     /// Metadata by hash.
     ///
     /// # Errors
@@ -61,7 +73,7 @@ impl Files<'_> {
         Ok(Self::one(self.ask(&FileAsk::Get(sha256.to_owned()))?))
     }
 
-    /// A path to read it from.
+    /// A path to read it from. It may be deleted at any time: open it, and read from what was opened.
     ///
     /// # Errors
     /// `NotFound`.
@@ -77,7 +89,7 @@ impl Files<'_> {
         Ok(Self::one(self.ask(&FileAsk::Version { uid: uid.to_owned(), not_later })?))
     }
 
-    /// Files with this text in name or keywords, of this tool and uid; "" = any.
+    /// Files with this text in name or keywords, of this tool and exactly this uid, by uid and time; "" = any.
     ///
     /// # Errors
     /// `Gone`.
@@ -86,7 +98,8 @@ impl Files<'_> {
         Ok(self.ask(&ask)?.files)
     }
 
-    /// Sets the metadata of a hash.
+    /// Sets metadata: of the file with `info.id`, else of all files with this hash (and uid, when given). Name, type,
+    /// keywords, tool, groups and expiration.
     ///
     /// # Errors
     /// `NotFound`.
@@ -94,7 +107,7 @@ impl Files<'_> {
         self.ask(&FileAsk::Describe(info)).map(drop)
     }
 
-    /// Deletes it; other plugins may veto.
+    /// Deletes everything of a hash; other plugins may veto, this one is not asked.
     ///
     /// # Errors
     /// `NotFound`, a veto.
@@ -102,15 +115,45 @@ impl Files<'_> {
         self.ask(&FileAsk::Delete(sha256.to_owned())).map(drop)
     }
 
-    /// Where a receiver fetches it; `host` = the `Host` of the request that is answered, "" = the public host.
+    /// Deletes one version of a uid, or with None all of them; other plugins may veto.
+    ///
+    /// # Errors
+    /// `NotFound`, a veto.
+    pub fn delete_versions(&self, uid: &str, sha256: Option<&str>) -> Result<()> {
+        let sha256 = sha256.unwrap_or_default().to_owned();
+        self.ask(&FileAsk::DeleteVersions { uid: uid.to_owned(), sha256 }).map(drop)
+    }
+
+    /// Where whoever makes this request fetches it.
     ///
     /// # Errors
     /// `NotFound`.
-    pub fn url(&self, sha256: &str, host: &str) -> Result<String> {
-        Ok(self.ask(&FileAsk::Url { sha256: sha256.to_owned(), host: host.to_owned() })?.place)
+    pub fn url(&self, sha256: &str, request: &Request) -> Result<String> {
+        self.place(sha256, &request.head().host, &request.head().scheme, 0)
     }
 
-    /// Offers it to somebody: a file request made by the server.
+    /// Where a connection fetches it: https when its stream is TLS.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn url_for(&self, sha256: &str, conn: u64) -> Result<String> {
+        self.place(sha256, "", "", conn)
+    }
+
+    /// Where anybody fetches it, by the server's public host.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn public_url(&self, sha256: &str) -> Result<String> {
+        self.place(sha256, "", "", 0)
+    }
+
+    fn place(&self, sha256: &str, host: &str, scheme: &str, conn: u64) -> Result<String> {
+        let (host, scheme) = (host.to_owned(), scheme.to_owned());
+        Ok(self.ask(&FileAsk::Url { sha256: sha256.to_owned(), host, scheme, conn })?.place)
+    }
+
+    /// Offers it to somebody: a file request made by the server, to those of them who see the file.
     ///
     /// # Errors
     /// `NotFound`.

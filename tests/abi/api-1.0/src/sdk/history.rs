@@ -1,10 +1,10 @@
-//! Newest events, and what newcomers are shown.
+//! Events and tracks that are stored, and what newcomers are shown.
 use serde_bytes::ByteBuf;
 
 use super::{Host, Result};
 use crate::{
     cot::Cot,
-    message::{Latest, Replay, op},
+    message::{EventQuery, Latest, Replay, StoredEvent, TrackPoint, TrackQuery, op},
 };
 
 /// Made by [`Host::history`].
@@ -27,6 +27,31 @@ impl History<'_> {
     pub fn latest_of<S: Into<String>>(&self, uids: impl IntoIterator<Item = S>) -> Result<Vec<Latest>> {
         let uids: Vec<String> = uids.into_iter().map(Into::into).collect();
         self.0.ask(op::LATEST, &uids)
+    }
+
+    /// Stored events, newest first.
+    ///
+    /// # Errors
+    /// `InIntercept`, `Gone`; the database's.
+    pub fn query(&self, query: &EventQuery) -> Result<Vec<StoredEvent>> {
+        self.0.ask(op::HISTORY_QUERY, query)
+    }
+
+    /// Where somebody was, by time.
+    ///
+    /// # Errors
+    /// `InIntercept`, `Gone`; the database's.
+    pub fn tracks(&self, query: &TrackQuery) -> Result<Vec<TrackPoint>> {
+        self.0.ask(op::HISTORY_TRACKS, query)
+    }
+
+    /// Adds points to tracks without routing anything: an uploaded track. A time that is there already for its uid stays
+    /// as it is. How many are new.
+    ///
+    /// # Errors
+    /// `InIntercept`, `Gone`, `Invalid` (a place or time that is none); the database's.
+    pub fn append(&self, points: &[TrackPoint]) -> Result<usize> {
+        self.0.ask(op::HISTORY_APPEND, &points)
     }
 
     /// From now on newcomers (of these groups) are shown this event, until it is removed.

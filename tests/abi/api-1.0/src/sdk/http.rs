@@ -258,6 +258,11 @@ impl HttpError {
         Self { status, message: message.into() }
     }
 
+    /// What is said.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// 404.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(404, message)

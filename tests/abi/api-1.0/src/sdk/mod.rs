@@ -48,6 +48,6 @@ pub use source::{Route, Source};
 pub use verdict::{Cx, Verdict};
 
 pub use crate::message::{
-    Band, ClientEvent, ClientInfo, Contact, Delivery, Frames, Latest, Level, LinkTls, Member, Mode, Position,
-    RouteInfo, SourceInfo, SourceKind, Target, Trust,
+    Band, ClientEvent, ClientInfo, Contact, Delivery, EventQuery, Frames, HistoryAsk, Latest, Level, LinkTls, Member,
+    Mode, Position, RouteInfo, SourceInfo, SourceKind, StoredEvent, Target, TrackPoint, TrackQuery, Trust,
 };

@@ -12,7 +12,10 @@ use super::{
 use crate::{
     abi::{self, Failure, TD_Opaque, failure},
     cot::Cot,
-    message::{self, Band, CallerKind, CallerSpec, ClientEvent, InterceptSpec, ObserveSpec, RouteSpec, Status},
+    message::{
+        self, Band, CallerKind, CallerSpec, ClientEvent, HistoryAsk, InterceptSpec, ObserveSpec, RouteSpec, Status,
+        StoredEvent,
+    },
     shim::{self, BatchFn, CallFn, HttpFn, InterceptFn, ObserveFn},
 };
 
@@ -288,14 +291,12 @@ impl<'a> Registrar<'a> {
         });
     }
 
-    /// Events of a uid that the plugin keeps itself: (uid, from, to in ms UTC).
+    /// Events of a uid that the plugin keeps itself. It answers what the asker may see: the server does not know.
     pub fn history_source<F>(&mut self, f: F)
     where
-        F: Fn(&str, i64, i64) -> Result<Vec<Cot>> + Send + Sync + 'static,
+        F: Fn(&HistoryAsk) -> Result<Vec<StoredEvent>> + Send + Sync + 'static,
     {
-        self.call(CallerKind::HistorySource, "history source", move |(uid, from, to): (String, i64, i64)| {
-            f(&uid, from, to).map(|all| all.iter().map(|e| ByteBuf::from(e.text().to_vec())).collect::<Vec<_>>())
-        });
+        self.call(CallerKind::HistorySource, "history source", move |ask: HistoryAsk| f(&ask));
     }
 
     /// A stored file (SHA-256, hex) is about to go; Some = it must stay, and why.
