@@ -1,6 +1,7 @@
 //! PKCS#12 as phones and desktops read it: 3DES with HMAC-SHA1, 2048 iterations, AES on demand (identity.md 3.3).
 use p12_keystore::{
-    Certificate, EncryptionAlgorithm, KeyStore, KeyStoreEntry, MacAlgorithm, PrivateKey, PrivateKeyChain,
+    Certificate, EncryptionAlgorithm, KeyStore, KeyStoreEntry, MacAlgorithm, Pkcs12ImportPolicy, PrivateKey,
+    PrivateKeyChain,
 };
 
 use super::ca::CertError;
@@ -47,4 +48,14 @@ pub(super) fn certificates(
         store.add_entry(name, KeyStoreEntry::Certificate(Certificate::from_der(der).map_err(failed)?));
     }
     write(&store, password, encryption)
+}
+
+/// Does a file hold exactly these certificates, and no key, under this password?
+pub(super) fn holds(file: &[u8], password: &str, ders: &[&[u8]]) -> bool {
+    let Ok(store) = KeyStore::from_pkcs12(file, password, Pkcs12ImportPolicy::Raw) else { return false };
+    let known = |(_, entry): (&String, &KeyStoreEntry)| match entry {
+        KeyStoreEntry::Certificate(cert) => ders.contains(&cert.as_der()),
+        KeyStoreEntry::PrivateKeyChain(_) | KeyStoreEntry::Secret(_) => false,
+    };
+    store.entries_len() == ders.len() && store.entries().all(known)
 }

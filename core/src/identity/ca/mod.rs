@@ -90,19 +90,18 @@ impl Authority {
     pub(super) fn open_with(config: &Config, pass: Option<&Passphrase>) -> Result<Self, CertError> {
         let tls = &config.tls;
         files::private_dir(&tls.dir)?;
-        let made = match (tls.ca_cert.exists(), tls.ca_key.exists()) {
-            (true, true) => false,
+        match (tls.ca_cert.exists(), tls.ca_key.exists()) {
+            (true, true) => {}
             (false, false) => {
                 let (pem, key) = make_ca(config)?;
                 files::write(&tls.ca_key, key::to_pem(&key, pass)?.as_bytes(), files::PRIVATE)?;
                 files::write(&tls.ca_cert, pem.as_bytes(), files::PUBLIC)?;
-                true
             }
             _ => {
                 let what = "CA certificate and key belong together; one of them is missing";
                 return Err(CertError::bad(&tls.ca_cert, what));
             }
-        };
+        }
         load::settle(tls, pass)?;
         let chain = load::chain(&tls.ca_cert, &tls.ca_key, pass)?;
         let retired = load::retired(tls, pass, OffsetDateTime::now_utc().unix_timestamp())?;
@@ -112,11 +111,18 @@ impl Authority {
         if !tls.crl.exists() {
             authority.write_crl(tls, &found)?;
         }
-        let trust = tls.dir.join("ca-trust.p12");
-        if !trust.exists() || made {
-            files::write(&trust, &authority.truststore(&config.packages.password)?, files::PUBLIC)?;
-        }
+        authority.write_truststore(config)?;
         Ok(authority)
+    }
+
+    /// `ca-trust.p12`, where it is missing or holds something else.
+    fn write_truststore(&self, config: &Config) -> Result<(), CertError> {
+        let (path, password) = (config.tls.dir.join("ca-trust.p12"), &config.packages.password);
+        let anchors: Vec<&[u8]> = self.anchors().map(|l| l.der.as_slice()).collect();
+        if std::fs::read(&path).is_ok_and(|file| p12::holds(&file, password, &anchors)) {
+            return Ok(());
+        }
+        files::write(&path, &self.truststore(password)?, files::PUBLIC)
     }
 
     fn of(
@@ -267,10 +273,6 @@ impl Authority {
     /// Is it revoked?
     pub fn revoked(&self) -> &Revoked {
         &self.revoked
-    }
-
-    pub(super) fn trust(&self) -> (&Trust, u64) {
-        (&self.trust, self.generation)
     }
 
     /// SHA-256 of the CA certificate as people compare it.

@@ -82,7 +82,7 @@ impl Authority {
         }
         // Its chain carries certificates of theirs.
         remove(&config.tls.server_cert)?;
-        Ok((self.reopened(config, pass)?, gone))
+        Ok((Self::open_with(config, pass)?, gone))
     }
 
     /// Makes the server's certificate anew.
@@ -117,11 +117,6 @@ impl Authority {
         files::write(&next, key::to_pem(key, pass)?.as_bytes(), files::PRIVATE)?;
         files::write(&tls.ca_cert, pem.as_bytes(), files::PUBLIC)?;
         // `open_with` puts the key in its place, also after a crash here.
-        self.reopened(config, pass)
-    }
-
-    fn reopened(&self, config: &Config, pass: Option<&Passphrase>) -> Result<Self, CertError> {
-        remove(&config.tls.dir.join("ca-trust.p12"))?;
         Self::open_with(config, pass)
     }
 

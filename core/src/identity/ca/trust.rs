@@ -24,7 +24,7 @@ use super::{Authority, CertError, server::Identity};
 use crate::config::Tls;
 
 /// What one authority means for handshakes.
-pub(in crate::identity) struct Trust {
+pub(super) struct Trust {
     verifier: Arc<dyn ClientCertVerifier>,
     own: Arc<CertifiedKey>,
 }
