@@ -216,7 +216,8 @@ fn change(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     Ok(Answer::json(&shown(native, &named(native, name)?)?))
 }
 
-fn remove(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+/// Also of the TAK API's user management.
+pub(in crate::http) fn remove(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let (actor, name) = (call.actor(), param(&call, "name"));
     let user = named(native, name)?;
     // First its certificates: without its account each would be a user of its own where that is allowed.

@@ -14,6 +14,8 @@ mod probes;
 mod server;
 mod storage;
 
+pub(super) use accounts::remove as remove_user;
+
 use std::sync::Arc;
 
 use axum::{
