@@ -168,6 +168,10 @@ impl Control for Server {
             readiness.status = "degraded";
             readiness.checks.insert("journal".into(), failing.to_string());
         }
+        if let Some(trouble) = self.native.history.trouble() {
+            readiness.status = "degraded";
+            readiness.checks.insert("history".into(), trouble);
+        }
         let canary = self.canary.check(self.config().canary.interval);
         if let Err(problem) = &canary {
             readiness.status = "failed";

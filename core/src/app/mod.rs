@@ -9,6 +9,8 @@ mod boot;
 pub mod canary;
 mod control;
 pub mod crash;
+mod first;
+mod history;
 pub mod node;
 mod notify;
 pub(crate) mod offline;

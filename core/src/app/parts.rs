@@ -17,7 +17,7 @@ use crate::{
     identity::{Accounts, Authority, Certificates},
     route::Router,
     session::Sessions,
-    store::{self, history::History},
+    store::{self, backup::Vault, history::History},
 };
 
 /// Opens everything and registers the core's routes.
@@ -34,10 +34,14 @@ pub(super) fn open(
         let copy = migrated.copy.as_ref().map(|c| c.display().to_string()).unwrap_or_default();
         tracing::info!(event = "db.migrated", applied = ?migrated.applied, copy, "schema brought up to date");
     }
+    if config.marti.injectors {
+        router.injectors.set(store::devices::injector::by_uid(&db)?);
+    }
     let accounts = Accounts::new(db.clone(), running.clone());
     accounts.open_groups(&router.directory, &config)?;
     let _ = sessions.accounts.set(accounts.clone());
     let history = History::new(db.clone(), running.clone(), router.directory.clone())?;
+    let vault = Vault::new(running.clone(), history.clone());
     let files = Files::open(db.clone(), running.clone())?;
     let certificates = Certificates::new(
         db.clone(),
@@ -49,7 +53,7 @@ pub(super) fn open(
     certificates.start()?;
     let _ = sessions.certificates.set(certificates.clone());
     let native =
-        Native { running, router, sessions, mux, db, accounts, authority, certificates, history, files, bound: OnceLock::new() };
+        Native { running, router, sessions, mux, db, accounts, authority, certificates, history, vault, files, bound: OnceLock::new() };
     let native = Arc::new(native);
     fallbacks::register(&native.mux, &config.server.node_id).map_err(|e| BootError::Plugin(e.to_string()))?;
     let mut book = Book::new(native.clone());

@@ -1,10 +1,10 @@
 //! What the plugin host is given of the server, and its start: behind the ports being bound, before anybody is accepted.
 use std::sync::Arc;
 
-use super::{boot::BootError, crash, report, server::Server};
+use super::{boot::BootError, crash, history, report, server::Server};
 use crate::{
     plugins::{
-        Parts, Plugins,
+        FileKeeper, Parts, Plugins,
         services::links::{self, Links},
     },
     store::journal::{Journal, Limits as JournalLimits},
@@ -37,8 +37,12 @@ pub(super) async fn start(server: &Arc<Server>, no_quarantine: bool) -> Result<(
     // Also without a plugin: one may be enabled while the server runs.
     crash::install(&run).map_err(|e| BootError::Io("run/crashes", e))?;
     let journal = Journal::open(&config.server.data_dir.join("journal"), JournalLimits::default())?;
-    let _ = server.router.journal.set(journal);
+    let _ = server.router.journal.set(journal.clone());
+    history::begin(server, journal).await?;
     let _ = server.router.watch.set(plugins.clone());
+    server.native.history.set_sources(plugins.clone());
+    server.native.files.keep(Arc::new(FileKeeper::new(plugins.clone())));
+    plugins.set_native(&server.native);
     let starting = plugins.clone();
     let started = tokio::task::spawn_blocking(move || starting.start_all()).await;
     started.unwrap_or_else(|e| Err(e.to_string())).map_err(BootError::Plugin)?;

@@ -26,6 +26,14 @@ pub async fn run(server: &Server) -> bool {
                 tracing::error!(event = "plugin.warning", %error, "plugins did not stop well");
             }
         }
+        // Behind the last goodbye and what plugins sent when they stopped.
+        let history = server.native.history.clone();
+        let vault = server.native.vault.clone();
+        let _ = tokio::task::spawn_blocking(move || {
+            vault.stop();
+            history.stop();
+        })
+        .await;
         if let Some(journal) = server.router.journal.get().cloned() {
             let _ = tokio::task::spawn_blocking(move || journal.close()).await;
         }
@@ -34,6 +42,10 @@ pub async fn run(server: &Server) -> bool {
         // Requests in flight on the local socket, and those that had their time.
         let _ = tokio::time::timeout(Duration::from_secs(1), server.requests.wait()).await;
         let _ = tokio::time::timeout(keys.drain.min(Duration::from_secs(1)), server.tasks.wait()).await;
+        let db = server.native.db.clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || db.close()).await {
+            tracing::warn!(event = "db.error", %error, "the log of the database stays beside it and is read with the next start");
+        }
     })
     .await
     .is_ok();

@@ -10,11 +10,13 @@ use crate::{
 };
 
 mod ask;
+mod backup;
 mod audit;
 mod cert;
 mod client;
 mod clients;
 mod config;
+mod db;
 mod doctor;
 mod enroll;
 mod files;
@@ -142,6 +144,12 @@ enum Command {
     },
     /// Ends the server in order
     Stop,
+    /// The database: migrate, check, vacuum, export, schema
+    #[command(subcommand)]
+    Db(db::DbCommand),
+    /// Makes, lists, verifies and restores backups
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
     /// Prints the version
     Version,
     /// Prints a completion script
@@ -191,6 +199,8 @@ pub fn main() -> ExitCode {
         Command::Reload => status::reload(&global),
         Command::Drain { state } => status::drain(&global, state == "on"),
         Command::Stop => status::stop(&global),
+        Command::Db(command) => db::run(&global, &command),
+        Command::Backup(command) => backup::run(&global, &command),
         Command::Version => version::run(&global),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "fts", &mut std::io::stdout());

@@ -24,7 +24,7 @@ use crate::{
     identity::{Accounts, Authority, Certificates},
     route::Router,
     session::Sessions,
-    store::{database::Database, history::History},
+    store::{database::Database, backup::Vault, history::History},
 };
 
 /// The parts of the server an endpoint may use.
@@ -39,6 +39,7 @@ pub struct Native {
     pub authority: Arc<ArcSwapOption<Authority>>,
     pub certificates: Arc<Certificates>,
     pub history: Arc<History>,
+    pub vault: Arc<Vault>,
     pub files: Arc<Files>,
     /// Where each listener really is, once it is bound.
     pub bound: OnceLock<Vec<(String, SocketAddr)>>,
@@ -83,6 +84,11 @@ impl Book {
     pub fn new(native: Arc<Native>) -> Self {
         let limits = CallLimits::new(CallSettings { concurrency: 64, ..CallSettings::default() });
         Self { native, limits, pages: Vec::new() }
+    }
+
+    /// The configuration at the start: what is switched off is not registered.
+    pub fn config(&self) -> Arc<Config> {
+        self.native.config()
     }
 
     /// Another route; what it returns can be told more.

@@ -8,10 +8,14 @@ static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 /// Seconds: from microseconds of the router to the patience of a stalled client.
 const BUCKETS: &[f64] = &[0.000_01, 0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 20.0];
 
+/// Rows of a batch.
+const ROWS: &[f64] = &[1.0, 5.0, 10.0, 50.0, 100.0, 250.0, 500.0, 1_000.0];
+
 /// Installs the recorder of this process; metrics counted before are lost.
 pub fn install() {
     RECORDER.get_or_init(|| {
         let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), BUCKETS).ok()?;
+        let builder = builder.set_buckets_for_metric(Matcher::Suffix("_rows".into()), ROWS).ok()?;
         let handle = builder.install_recorder().ok()?;
         metrics::gauge!("fts_build_info", "version" => env!("CARGO_PKG_VERSION"), "git" => env!("FTS_GIT"), "rustc" => env!("FTS_RUSTC"), "abi" => "1.0").set(1.0);
         metrics::gauge!("fts_start_time_seconds").set(super::clock::now_ms() as f64 / 1_000.0);

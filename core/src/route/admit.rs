@@ -1,6 +1,6 @@
 //! Step 1, admit: one frame becomes an event or is refused with a reason.
 //!
-//! Order: notices only the server makes (RULE-71), filters (9.2, 9.3), stale (RULE-23), rates (9.6), loop (RULE-72),
+//! Order: what an injector adds, notices only the server makes (RULE-71), filters (9.2, 9.3), stale (RULE-23), rates (9.6), loop (RULE-72),
 //! then the text is copied once into the batch's buffer with repairs (RULE-19, 21) and our flow tag spliced in, and,
 //! when there is a `<marti>`, a second time without it (RULE-55). Control types never come here.
 
@@ -87,7 +87,11 @@ impl<'r> Batch<'r> {
 
     /// The same with the protobuf payload it came as, which is sent on where nothing changes it (RULE-31).
     pub fn admit_form(&mut self, text: &[u8], spans: &Spans, payload: Option<&[u8]>) -> Result<(), Reason> {
-        let admitted = self.try_admit(text, spans, payload, true);
+        let router = self.router;
+        let admitted = match router.injectors.apply(text, spans) {
+            Some((text, spans)) => self.try_admit(&text, &spans, None, true),
+            None => self.try_admit(text, spans, payload, true),
+        };
         if let Err(reason) = admitted {
             reason.count(1);
             self.router.why.refused(&self.source, self.now, text, spans, reason);

@@ -11,6 +11,7 @@ mod chat;
 mod deliver;
 mod destination;
 pub mod hooks;
+pub mod inject;
 mod intercept;
 mod keep;
 mod limit;
@@ -73,6 +74,8 @@ pub struct Router {
     pub why: why::Record,
     /// Live copies for `fts tail-cot`.
     pub tap: Tap,
+    /// What is added to the events of some uids.
+    pub injectors: inject::Injectors,
     policy: ArcSwap<Policy>,
     acks: address::Acks,
     turn: turn::Turn,
@@ -124,6 +127,7 @@ impl Router {
             destinations: Destinations::default(),
             why: why::Record::new(config.why.events, config.why.per_uid),
             tap: Tap::default(),
+            injectors: inject::Injectors::default(),
             policy: ArcSwap::from_pointee(Policy::new(config)),
             acks: address::Acks::default(),
             turn: turn::Turn::default(),

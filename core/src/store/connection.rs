@@ -150,6 +150,10 @@ impl Link {
         if !new && found != APPLICATION_ID {
             return Err(StoreError::Foreign { db: path.clone(), found });
         }
+        if new && self.facts.options.incremental {
+            // Only before anything is in it.
+            self.sqlite.execute_batch("PRAGMA auto_vacuum=INCREMENTAL").map_err(fail)?;
+        }
         let mode: String = self.sqlite.query_row("PRAGMA journal_mode=WAL", [], |r| r.get(0)).map_err(fail)?;
         if mode != "wal" {
             return Err(StoreError::io(path, "no write-ahead log on this file system; use a local disk", &mode));

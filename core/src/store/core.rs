@@ -26,7 +26,8 @@ pub fn open(config: &Config) -> Result<(Database, Migrated), StoreError> {
         config::Synchronous::Full => Synchronous::Full,
         config::Synchronous::Normal => Synchronous::Normal,
     };
-    let database = Database::open(&config.storage.path, Options { synchronous, ..Options::default() })?;
+    let database =
+        Database::open(&config.storage.path, Options { synchronous, incremental: true, ..Options::default() })?;
     let migrated = database.migrate(MIGRATIONS)?;
     Ok((database, migrated))
 }
@@ -36,7 +37,7 @@ pub fn open(config: &Config) -> Result<(Database, Migrated), StoreError> {
 /// # Errors
 /// As [`open`].
 pub fn temporary() -> Result<Database, StoreError> {
-    let database = Database::memory(Options::default())?;
+    let database = Database::memory(Options { incremental: true, ..Options::default() })?;
     database.migrate(MIGRATIONS)?;
     Ok(database)
 }

@@ -50,6 +50,8 @@ pub struct Options {
     pub readers: usize,
     /// A plugin's: no other files, few pragmas.
     pub confined: bool,
+    /// A new file keeps a map of its pages, so that free ones can be given back without writing it anew.
+    pub incremental: bool,
     /// Longest single statement that writes, and longest transaction from its begin.
     pub limit: Duration,
     /// Bytes of memory the rows of one query may take.
@@ -67,6 +69,7 @@ impl Default for Options {
             busy: Duration::from_secs(5),
             readers: 4,
             confined: false,
+            incremental: false,
             limit: Duration::from_secs(5),
             answer: 64 << 20,
             cursors: 8,
@@ -221,6 +224,28 @@ impl Database {
         });
         self.inner.writer.release(link);
         result
+    }
+
+    /// Gives free pages back to the disk, so many at a time; `go_on` is asked in between. Only in databases made with
+    /// [`Options::incremental`].
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`].
+    pub fn give_back(&self, pages: u32, mut go_on: impl FnMut() -> bool) -> Result<(), StoreError> {
+        loop {
+            let link = self.inner.writer.take()?;
+            let freed = link.ours("PRAGMA incremental_vacuum", |c| {
+                let left = |c: &rusqlite::Connection| c.query_row("PRAGMA freelist_count", [], |r| r.get::<_, i64>(0));
+                let before = left(c)?;
+                // A statement that gives a row per page: all of it is stepped through.
+                c.execute_batch(&format!("PRAGMA incremental_vacuum({pages})"))?;
+                Ok(before - left(c)?)
+            });
+            self.inner.writer.release(link);
+            if freed? <= 0 || !go_on() {
+                return Ok(());
+            }
+        }
     }
 
     /// Finishes the writes already asked for, ends readers and cursors, moves the log into the file and closes it. Every

@@ -2,6 +2,8 @@
 //!
 //! [`database`] is one file with one writer and readers on snapshots; the core and every plugin have their own.
 //! [`journal`] keeps reliable events until whoever must have them says so (fanout.md 2.7). Nothing here knows routing.
+pub mod backup;
+pub mod check;
 mod confine;
 mod connection;
 pub mod core;
@@ -9,6 +11,7 @@ pub mod cursor;
 pub mod database;
 pub mod devices;
 pub mod error;
+pub mod export;
 mod group;
 pub mod history;
 pub mod journal;

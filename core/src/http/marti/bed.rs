@@ -25,7 +25,7 @@ use crate::{
     observe::clock,
     route::Router,
     session::Sessions,
-    store::{self, history::History},
+    store::{self, backup::Vault, history::History},
 };
 
 /// A server without listeners.
@@ -54,6 +54,7 @@ impl Bed {
         let router = Arc::new(Router::new(Arc::new(Directory::default()), running.load_full()));
         let db = store::core::temporary().unwrap();
         let (accounts, authority) = (Accounts::new(db.clone(), running.clone()), Arc::new(ArcSwapOption::empty()));
+        accounts.open_groups(&router.directory, &running.load_full()).unwrap();
         let certificates = Certificates::new(
             db.clone(),
             running.clone(),
@@ -61,13 +62,15 @@ impl Bed {
             accounts.audit.clone(),
             router.clone(),
         );
+        let history = History::new(db.clone(), running.clone(), router.directory.clone()).unwrap();
         let native = Native {
             certificates,
             sessions: Sessions::new(router.clone()),
             mux: Mux::new(MuxSettings::new(dir.path().to_owned())),
             accounts,
             authority,
-            history: History::new(db.clone(), running.clone(), router.directory.clone()).unwrap(),
+            vault: Vault::new(running.clone(), history.clone()),
+            history,
             files: Files::open(db.clone(), running.clone()).unwrap(),
             bound: std::sync::OnceLock::new(),
             running,
@@ -198,6 +201,16 @@ impl Ask {
     /// Calls the endpoint.
     pub fn of(self, bed: &Bed, endpoint: Endpoint) -> Result<Reply, HandlerError> {
         endpoint(&bed.native, self.0).map(Reply::new)
+    }
+
+    /// The status of its answer or refusal.
+    pub fn status(self, bed: &Bed, endpoint: Endpoint) -> u16 {
+        self.of(bed, endpoint).map_or_else(|error| error.status.as_u16(), |reply| reply.status)
+    }
+
+    /// The JSON of its answer.
+    pub fn json(self, bed: &Bed, endpoint: Endpoint) -> Value {
+        self.of(bed, endpoint).unwrap().json()
     }
 
     /// The status of its refusal.

@@ -2,6 +2,7 @@
 //! each family in its file. Capabilities are checked here or in the family; they catch mistakes, they are no boundary.
 mod clients;
 pub mod cot;
+mod files;
 mod history;
 mod link;
 pub mod links;
@@ -20,7 +21,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Generation, Plugins};
 
-pub use peers::Seats;
+pub use files::info as file_info;
+pub use peers::{Seats, publish};
 pub use sql::rollback_left;
 
 type Answer = Result<Vec<u8>, Failure>;
@@ -127,14 +129,17 @@ pub fn call(plugins: &Arc<Plugins>, generation: &Arc<Generation>, operation: &st
         op::CONTACT_REMOVE => answer(clients::remove_contact(plugins, generation, args(bytes)?)),
         op::RELEASE => answer(cot::release(plugins, generation, &args(bytes)?)),
         op::DISCARD => answer(cot::discard(plugins, generation, args(bytes)?)),
-        op::LATEST => answer(Ok(history::latest(plugins, &args::<Vec<String>>(bytes)?))),
+        op::LATEST => answer(history::latest(plugins, &args::<Vec<String>>(bytes)?)),
+        op::HISTORY_QUERY => answer(history::query(plugins, generation, args(bytes)?)),
+        op::HISTORY_TRACKS => answer(history::tracks(plugins, &args(bytes)?)),
+        op::HISTORY_APPEND => answer(history::append(plugins, generation, &args::<Vec<_>>(bytes)?)),
         op::REPLAY_SET => answer(history::show(plugins, generation, args(bytes)?)),
         op::REPLAY_REMOVE => answer(history::hide(plugins, generation, args(bytes)?)),
         op::DIR => answer(plugins.own_dir(generation.name()).map(|d| d.display().to_string()).map_err(io)),
         op::CALL => answer(peers::call(plugins, generation, args(bytes)?)),
         op::FIND => answer(Ok(plugins.seats.provider(&args::<String>(bytes)?).is_some())),
         op::PUBLISH => answer(Ok(peers::publish(plugins, args(bytes)?))),
-        op::FILES => refuse(failure::UNSUPPORTED, "this server has no file store yet"),
+        op::FILES => answer(files::ask(plugins, generation, args(bytes)?)),
         _ if operation.starts_with("sql.") || operation.starts_with("kv.") => {
             sql::call(plugins, generation, operation, bytes)
         }
