@@ -84,6 +84,8 @@ impl Build<'_> {
             properties: self.flag("marti.properties"),
             error_log: self.flag("marti.error_log"),
             locate: self.flag("marti.locate"),
+            locate_type: self.text("marti.locate_type"),
+            locate_group: self.text("marti.locate_group"),
         }
     }
 

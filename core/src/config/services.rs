@@ -72,6 +72,9 @@ pub struct Marti {
     pub properties: bool,
     pub error_log: bool,
     pub locate: bool,
+    pub locate_type: String,
+    /// "" = the groups of whoever asks.
+    pub locate_group: String,
 }
 
 /// `[files]`; sizes in bytes, 0 = no limit.

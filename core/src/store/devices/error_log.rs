@@ -97,14 +97,6 @@ pub fn remove(db: &Database, ids: Option<&[i64]>) -> Result<usize, StoreError> {
     }
 }
 
-/// Removes what is older than this, ms UTC (`retention.error_log`); how many.
-///
-/// # Errors
-/// The database's.
-pub fn sweep(db: &Database, before: i64) -> Result<usize, StoreError> {
-    db.exec("DELETE FROM error_log WHERE at < ?", &[before.into()])
-}
-
 /// Bytes of all contents together.
 ///
 /// # Errors
@@ -133,7 +125,7 @@ mod tests {
         assert_eq!(names(Some(&[2, 7])), [(2, "b.txt".to_owned())]);
         assert_eq!((contents(&db, 2).unwrap(), contents(&db, 9).unwrap()), (Some(vec![0, 255]), None));
         assert_eq!(bytes(&db).unwrap(), 5);
-        assert_eq!((remove(&db, Some(&[1])).unwrap(), sweep(&db, 9).unwrap(), remove(&db, None).unwrap()), (1, 1, 1));
+        assert_eq!((remove(&db, Some(&[1])).unwrap(), remove(&db, None).unwrap()), (1, 2));
         assert_eq!(bytes(&db).unwrap(), 0);
     }
 }
