@@ -1,18 +1,22 @@
-//! The start page: what a person needs next. Printed once to a terminal; logs are for machines.
+//! The start page: what a person needs next. Printed once to a terminal; logs are for machines. The password of the first
+//! administrator is on it, or on standard error where no page is shown: somebody must get it.
 use std::io::{IsTerminal, Write};
 
-use super::Server;
-use crate::net::own_address;
+use super::{Server, first};
+use crate::{identity::accounts::Secret, net::own_address};
 
 /// Prints it if somebody is looking.
-pub fn print(server: &Server) {
+pub fn print(server: &Server, password: Option<&Secret>) {
     let mut out = std::io::stdout();
+    let admin = password.map(first::words).unwrap_or_default();
     if out.is_terminal() {
-        let _ = out.write_all(page(server).as_bytes());
+        let _ = out.write_all(page(server, &admin).as_bytes());
+    } else if !admin.is_empty() {
+        let _ = std::io::stderr().write_all(format!("\n{admin}\n").as_bytes());
     }
 }
 
-fn page(server: &Server) -> String {
+fn page(server: &Server, admin: &str) -> String {
     let config = server.config();
     let host = match config.server.public_host.as_str() {
         "" => own_address().map_or_else(|| "localhost".to_owned(), |a| a.to_string()),
@@ -39,6 +43,9 @@ fn page(server: &Server) -> String {
         page += &format!("\n  CA fingerprint (SHA-256): {}\n", authority.fingerprint());
     }
     page += &format!("  Data directory:           {}\n", config.server.data_dir.display());
+    if !admin.is_empty() {
+        page += &format!("\n{admin}");
+    }
     page += "\n  Next: fts cert issue NAME     a certificate for a TLS client\n        fts status              who is connected, what was routed\n        fts why --event UID     who got an event and who did not, and why\n\n";
     page
 }

@@ -12,6 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     banner,
     canary::Canary,
+    first,
     node, notify, parts, plugins, report,
     server::Server,
     shutdown,
@@ -174,6 +175,7 @@ async fn serve(
         requests: TaskTracker::new(),
     });
     plugins::start(&server, no_quarantine).await?;
+    let password = first::start(&server.native.accounts)?;
     // A signal that comes as soon as it is ready must not end the process the hard way.
     let signals = Signals::listen().map_err(|e| BootError::Io("signals", e))?;
     server.tasks.spawn(server.router.clone().turns(server.stop_all.clone()));
@@ -203,7 +205,7 @@ async fn serve(
         tracing::info!(event = "service.state", service = %listener.name, address = %listener.address, tls = listener.tls, "listening");
     }
     tracing::info!(event = "server.ready", after_ms = clock::tick(), "ready");
-    banner::print(&server);
+    banner::print(&server, password.as_ref());
     notify::ready(&server);
     signals.wait(&server).await;
     notify::stopping();

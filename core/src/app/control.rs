@@ -87,6 +87,9 @@ impl Control for Server {
         let changes = changes(&loaded.values, &fresh.values);
         let mut next = (*self.config()).clone();
         next.cot = fresh.config.cot.clone();
+        next.auth = fresh.config.auth.clone();
+        next.enrollment = fresh.config.enrollment.clone();
+        next.groups = fresh.config.groups.clone();
         next.stream = fresh.config.stream.clone();
         next.packages = fresh.config.packages.clone();
         next.retention = fresh.config.retention.clone();
@@ -102,6 +105,9 @@ impl Control for Server {
         self.limits.store(Arc::new(next.stream.limits.clone()));
         self.running.store(next.clone());
         self.router.set_policy(Policy::new(next.clone()));
+        if changes.live.iter().any(|key| key.starts_with("auth.") || key.starts_with("groups.")) {
+            self.sessions.groups_changed();
+        }
         let refused = match self.plugins.get().filter(|_| !changes.plugins.is_empty()) {
             Some(plugins) => plugins.configure(next),
             None => Vec::new(),

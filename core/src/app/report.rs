@@ -103,7 +103,7 @@ fn client(router: &Router, client: &Arc<Client>) -> Value {
         "conn": client.conn,
         "uid": &*who.uid,
         "callsign": &*who.callsign,
-        "user": client.cert.as_ref().map_or("anonymous", |c| c.common_name.as_str()),
+        "user": if client.user().is_empty() { "anonymous" } else { client.user() },
         "listener": client.listener.name,
         "peer": client.peer.to_string(),
         "tls": client.tls,

@@ -26,6 +26,12 @@ pub(super) fn rules(config: &Config, build: &mut Build<'_>) {
     if let Err(message) = crate::observe::log::parse(&config.log.level) {
         fail("log.level", &message);
     }
+    if let Err(error) = regex::Regex::new(&config.auth.username_regex) {
+        fail("auth.username_regex", &format!("no regular expression: {error}"));
+    }
+    if config.auth.token_ttl < Duration::from_secs(1) {
+        fail("auth.token_ttl", "must be at least 1s");
+    }
     let prefix = &config.cot.flow_tag_prefix;
     let first = prefix.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
     if !first || !prefix.chars().all(is_name) {

@@ -87,6 +87,10 @@ pub const IGNORED: &[&str] = &[
 
 /// Names that are read elsewhere.
 const ELSEWHERE: &[&str] = &[
+    "FTS_ADMIN_PASSWORD",
+    "FTS_ADMIN_PASSWORD_FILE",
+    "FTS_CA_KEY_PASSWORD",
+    "FTS_CA_KEY_PASSWORD_FILE",
     "FTS_CONFIG",
     "FTS_CONFIG_PATH",
     "FTS_PERSISTENCE_PATH",

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     http::{
         answer::{Answer, HandlerError},
-        auth::{Auth, Role},
+        auth::Auth,
         call::Call,
         listener::Listeners,
         native::{Book, Native},

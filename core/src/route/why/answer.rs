@@ -225,5 +225,6 @@ pub fn is_called(client: &Client, name: &str) -> bool {
         || who.callsign.eq_ignore_ascii_case(name)
         || who.contacts.iter().any(|c| *c.uid == *name || c.callsign.eq_ignore_ascii_case(name))
         || client.conn.to_string() == name
+        || (!name.is_empty() && client.user() == name)
         || client.cert.as_ref().is_some_and(|c| c.common_name == name)
 }
