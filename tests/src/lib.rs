@@ -10,6 +10,7 @@
 mod admin;
 mod client;
 mod event;
+mod package;
 mod pki;
 mod server;
 mod text;
@@ -19,6 +20,7 @@ mod web;
 pub use admin::Http;
 pub use client::{Client, fence, join_all};
 pub use event::Event;
+pub use package::{Package, openssl, pkcs12};
 pub use pki::{Pki, stranger};
 pub use server::{Builder, Server, binary, bundled};
 pub use text::*;

@@ -73,17 +73,17 @@ fn profile(native: &Native, call: &Call) -> Result<Profile, HandlerError> {
     store::named(&native.db, name(call))?.ok_or_else(|| HandlerError::not_found("no such device profile"))
 }
 
-fn list(native: &Native, _: Call) -> Result<Answer, HandlerError> {
+pub(super) fn list(native: &Native, _: Call) -> Result<Answer, HandlerError> {
     on(native)?;
     let all: Vec<_> = store::all(&native.db)?.iter().map(Profile::json).collect();
     Ok(envelope(native, "Profile", json!(all)))
 }
 
-fn one(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn one(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     Ok(envelope(native, "Profile", profile(native, &call)?.json()))
 }
 
-fn create(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn create(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     on(native)?;
     let name = name(&call).to_owned();
     let good = (1..=64).contains(&name.chars().count()) && !name.chars().any(|c| c.is_control() || "/\\\"".contains(c));
@@ -112,7 +112,7 @@ fn known(native: &Native, groups: &[String]) -> Result<(), HandlerError> {
 }
 
 /// Members of the body that are there change; the others stay.
-fn change(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn change(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let mut profile = profile(native, &call)?;
     let said: Value = body(&call)?;
     let flag = |key: &str, now: bool| match said.get(key) {
@@ -144,7 +144,7 @@ fn body(call: &Call) -> Result<Value, HandlerError> {
     serde_json::from_slice(&bytes).map_err(|e| HandlerError::bad_request(format!("the body must be JSON: {e}")))
 }
 
-fn remove(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn remove(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     on(native)?;
     let id = name(&call).parse().map_err(|_| HandlerError::not_found("no such device profile"))?;
     match store::remove(&native.db, id)? {
@@ -153,12 +153,12 @@ fn remove(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     }
 }
 
-fn files(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn files(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let files = store::files(&native.db, profile(native, &call)?.id, false)?;
     Ok(envelope(native, "ProfileFile", files.iter().map(store::ProfileFile::json).collect()))
 }
 
-fn put_file(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn put_file(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let profile = profile(native, &call)?;
     let asked = call.query.get_any_case("filename").unwrap_or_default();
     let path = path_of(asked.strip_prefix('/').unwrap_or(asked))
@@ -179,14 +179,14 @@ fn file_id(call: &Call) -> Result<i64, HandlerError> {
     id.ok_or_else(|| HandlerError::not_found("no such file"))
 }
 
-fn file(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn file(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let profile = profile(native, &call)?;
     let found = store::file(&native.db, profile.id, file_id(&call)?)?;
     let found = found.ok_or_else(|| HandlerError::not_found("no such file"))?;
     Ok(package::raw(&found.name, found.bytes))
 }
 
-fn remove_file(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn remove_file(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let profile = profile(native, &call)?;
     match store::remove_file(&native.db, profile.id, file_id(&call)?)? {
         true => Ok(Answer::empty(StatusCode::OK)),
@@ -201,7 +201,7 @@ fn zip(native: &Native, profile: &Profile) -> Result<Vec<u8>, HandlerError> {
 }
 
 /// For whoever is in one of its groups, and for administrators.
-fn missionpackage(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn missionpackage(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let profile = profile(native, &call)?;
     let seen = call.identity.groups_out.iter().any(|g| profile.groups.contains(g)) && profile.active;
     if !seen && call.identity.role != Role::Admin {
@@ -212,7 +212,7 @@ fn missionpackage(native: &Native, call: Call) -> Result<Answer, HandlerError> {
 }
 
 /// To devices by their uids, as far as they are in one of the profile's groups. How many it was offered to.
-fn send(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn send(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let profile = profile(native, &call)?;
     let bad = |_| HandlerError::bad_request("the body must be a list of client uids");
     let uids: Vec<String> = serde_json::from_value(body(&call)?).map_err(bad)?;
