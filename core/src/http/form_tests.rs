@@ -3,7 +3,6 @@ use std::io::Write;
 use axum::http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::*;
 use crate::http::{
     answer::{Answer, HandlerError},
     auth::Identity,

@@ -125,7 +125,7 @@ async fn literals_win_then_parameters_then_the_rest() {
     ] {
         assert_eq!(bed.get(path).await, (200, text.into()), "{path}");
     }
-    assert_eq!(bed.get("/n").await, (404, r#"{"message":"no such resource"}"#.into()));
+    assert_eq!(bed.get("/n").await, (404, "this endpoint does not exist".into()));
     let wrong = bed.ask("DELETE", "/m/other", &[], "").await;
     assert_eq!((wrong.status(), wrong.header("allow")), (405, "GET, POST"));
 }
