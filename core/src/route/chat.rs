@@ -80,14 +80,14 @@ fn those(router: &Router, own: u64, said: &str, wanted: impl Fn(&Client) -> bool
     Address::of(found, said)
 }
 
-/// The copy that tells the sender nobody got its chat: same uid and detail, type `b-t-f-s`, no `marti`, no tag of ours.
-pub(super) fn failure(cot: &Cot, flow_tag: &str) -> Option<Vec<u8>> {
+/// The copy that tells the sender nobody got its chat: same uid and detail, this type, no `marti`, no tag of ours.
+pub(super) fn failure(cot: &Cot, flow_tag: &str, kind: &str) -> Option<Vec<u8>> {
     if !fails_loudly(cot.kind()) {
         return None;
     }
     let (text, spans) = (cot.text(), cot.spans());
     let mut edit = Splices::new();
-    edit.set_attr(spans, Attr::Type, "b-t-f-s");
+    edit.set_attr(spans, Attr::Type, kind);
     edit.remove_detail(text, spans, "marti");
     if let Some(tags) = cot.detail("_flow-tags_") {
         let value = tags.attr_span(flow_tag);
@@ -106,14 +106,17 @@ pub(super) fn failure(cot: &Cot, flow_tag: &str) -> Option<Vec<u8>> {
 
 /// Receipts and the failure notice itself fail silently (RULE-63).
 fn fails_loudly(kind: &str) -> bool {
-    kind.starts_with("b-t-f") && !matches!(kind, "b-t-f-s" | "b-t-f-d" | "b-t-f-r")
+    kind.starts_with("b-t-f") && !matches!(kind, "b-t-f-s" | "b-t-f-p" | "b-t-f-d" | "b-t-f-r")
 }
 
 impl Router {
     /// Nobody named got this chat: the sender alone hears so.
     pub(super) fn tell_failure(&self, cot: &Cot, source: &Source<'_>) {
         let Some(client) = source.client() else { return };
-        if let Some(notice) = failure(cot, &self.policy().flow_tag) {
+        let policy = self.policy();
+        // Kept for who is away: it is pending, not failed (RULE-64).
+        let kind = if policy.config.cot.store_forward_chat { "b-t-f-p" } else { "b-t-f-s" };
+        if let Some(notice) = failure(cot, &policy.flow_tag, kind) {
             self.send_to(client, super::Made::reliable(notice));
             Reason::NoReceiver.count(1);
         }

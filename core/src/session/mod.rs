@@ -8,6 +8,7 @@ mod bucket;
 pub mod channels;
 mod control;
 pub mod datagram;
+mod forward;
 mod login;
 pub mod mesh;
 pub mod notices;
@@ -118,7 +119,7 @@ impl Sessions {
             refused => {
                 if let Some(Err(error)) = refused {
                     let user = cert.as_ref().map_or("", |c| c.common_name.as_str());
-                    tracing::info!(event = "client.refused", %peer, listener = %listener.name, user, %error, "not let in");
+                    tracing::warn!(event = "net.refused", %peer, listener = %listener.name, user, %error, "not let in");
                 }
                 return self.stopped_reading();
             }
@@ -280,6 +281,7 @@ impl Sessions {
         if config.cot.replay_presence && config.cot.replay_at == crate::config::ReplayAt::Identify {
             client.out.nudge();
         }
+        self.forward(client);
         let template = &config.cot.welcome_message;
         if template.is_empty() || client.listener.kind == ListenerKind::CotSubmit || !self.first_today(&uid) {
             return;

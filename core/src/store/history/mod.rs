@@ -24,6 +24,7 @@ mod upkeep;
 mod write;
 
 use std::{
+    collections::HashMap,
     sync::{Arc, OnceLock},
     thread::JoinHandle,
     time::Duration,
@@ -65,6 +66,8 @@ pub struct History {
     sets: Sets,
     trouble: recorder::Trouble,
     sources: OnceLock<Arc<dyn Sources>>,
+    /// The last chat forwarded, by uid and user.
+    forwarded: Mutex<HashMap<(String, String), i64>>,
     upkeep: upkeep::Wake,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -89,6 +92,7 @@ impl History {
             sets,
             trouble: recorder::Trouble::default(),
             sources: OnceLock::new(),
+            forwarded: Mutex::default(),
             upkeep: upkeep::Wake::default(),
             threads: Mutex::default(),
         }))

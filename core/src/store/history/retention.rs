@@ -26,6 +26,7 @@ const OLD_CHAT: &str =
 const OLD_POINTS: &str = "DELETE FROM track_point WHERE id IN (SELECT id FROM track_point WHERE server_ms < ?1 ORDER BY server_ms LIMIT ?3 + 0 * ?2)";
 const OLD_SESSIONS: &str = "DELETE FROM client_session WHERE id IN (SELECT id FROM client_session \
      WHERE disconnected_ms < ?1 ORDER BY disconnected_ms LIMIT ?3 + 0 * ?2)";
+const OLD_AUDIT: &str = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ?1 ORDER BY at LIMIT ?3 + 0 * ?2)";
 const OLD_ERROR_LOGS: &str =
     "DELETE FROM error_log WHERE id IN (SELECT id FROM error_log WHERE at < ?1 ORDER BY at LIMIT ?3 + 0 * ?2)";
 /// The oldest positions, whatever their age.
@@ -41,13 +42,14 @@ impl History {
     /// The database's; what was deleted before it is gone.
     pub fn retain(&self, keys: &Retention, now: Millis, mut go_on: impl FnMut() -> bool) -> Result<u64, StoreError> {
         let mut gone = 0;
-        let kinds: [(&str, Duration); 6] = [
+        let kinds: [(&str, Duration); 7] = [
             (OLD_EVENTS, keys.cot),
             (OLD_CHAT, keys.chat),
             (OLD_CHAT_EVENTS, keys.chat),
             (OLD_POINTS, keys.tracks),
             (OLD_SESSIONS, keys.sessions),
             (OLD_ERROR_LOGS, keys.error_log),
+            (OLD_AUDIT, keys.audit),
         ];
         for (sql, keep) in kinds.into_iter().filter(|(_, keep)| !keep.is_zero()) {
             let before = now.saturating_sub(keep.as_millis() as Millis);

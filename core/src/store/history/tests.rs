@@ -449,6 +449,8 @@ fn what_somebody_missed_is_for_the_same_user_only() {
         bed.put(text, 60_000 + n as i64, &["red"], Some(&[""]));
     }
     assert_eq!(missed("", &["red"]), ["m1", "m2"], "in order, not others', not its own");
+    assert!(missed("", &["red"]).is_empty(), "once");
+    bed.0.forwarded.lock().clear();
     assert!(missed("", &["blue"]).is_empty() && missed("mallory", &["red"]).is_empty());
     assert!(bed.count("chat") == 5 && bed.count("cot_event") == 5);
     assert!(!String::from_utf8(bed.0.missed("B", "", &["red".into()]).unwrap().remove(0)).unwrap().contains("marti"));

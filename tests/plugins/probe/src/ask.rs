@@ -87,6 +87,14 @@ enum Ask {
     Clients,
     /// The newest event of a uid.
     Latest { uid: String },
+    /// Stored events.
+    Stored(EventQuery),
+    /// Points of tracks.
+    Tracks(TrackQuery),
+    /// Adds points.
+    Append { points: Vec<TrackPoint> },
+    /// What it answers as a source of events from now on.
+    Keep { events: Vec<StoredEvent>, slow: bool },
     /// A thread: `send`, `panic` or `linger`.
     Spawn { what: String },
     /// Calls another plugin.
@@ -201,6 +209,13 @@ fn answer(probe: &Arc<Probe>, ask: Ask) -> Result<Value> {
         Ask::Latest { uid } => {
             json!(host.history().latest(&uid)?.map(|l| String::from_utf8_lossy(&l.text).into_owned()))
         }
+        Ask::Stored(query) => {
+            let text = |e: StoredEvent| String::from_utf8_lossy(&e.text).into_owned();
+            host.history().query(&query)?.into_iter().map(text).collect()
+        }
+        Ask::Tracks(query) => json!(host.history().tracks(&query)?),
+        Ask::Append { points } => host.history().append(&points)?.into(),
+        Ask::Keep { events, slow } => json!(probe.keeps.set(events, slow)),
         Ask::Spawn { what } => json!(spawn(probe, what)?),
         Ask::Call { plugin, method, args } => {
             json!(String::from_utf8_lossy(&host.call(&plugin, &method, args.as_bytes())?))

@@ -10,6 +10,7 @@ mod diary;
 mod fuse;
 mod hold;
 mod judge;
+mod keeps;
 mod pages;
 mod pause;
 mod store;
@@ -58,6 +59,7 @@ struct Probe {
     fuses: fuse::Fuses,
     hold: hold::Figures,
     wires: wires::Wires,
+    keeps: keeps::Keeps,
     /// Newcomers are greeted.
     greets: AtomicBool,
     /// Threads of its own end.
@@ -94,6 +96,7 @@ impl Plugin for Plug {
             fuses: fuse::Fuses::default(),
             hold: hold::Figures::default(),
             wires: wires::Wires::default(),
+            keeps: keeps::Keeps::default(),
             greets: AtomicBool::new(false),
             over: AtomicBool::new(false),
         });
@@ -104,6 +107,7 @@ impl Plugin for Plug {
         hold::register(reg, &probe);
         judge::register(reg, &probe);
         watch::register(reg, &probe);
+        keeps::register(reg, &probe);
         wires::register(reg, &probe);
         pages::register(reg, &probe);
         ask::register(reg, &probe);
