@@ -46,6 +46,6 @@ fn page(server: &Server, admin: &str) -> String {
     if !admin.is_empty() {
         page += &format!("\n{admin}");
     }
-    page += "\n  Next: fts cert issue NAME     a certificate for a TLS client\n        fts status              who is connected, what was routed\n        fts why --event UID     who got an event and who did not, and why\n\n";
+    page += "\n  Next: fts client add alice    a package for a phone or desktop, checked by connecting with it\n        fts status              who is connected, what was routed\n        fts why --event UID     who got an event and who did not, and why\n\n";
     page
 }

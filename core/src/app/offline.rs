@@ -11,6 +11,7 @@ use axum::{
 
 use super::{
     boot::BootError,
+    first,
     node::{self, Lock, NodeError},
     parts,
 };
@@ -99,6 +100,14 @@ impl Offline {
         let authority = Arc::new(ArcSwapOption::new(authority));
         let native = parts::open(running, router, sessions, mux, authority)?;
         Ok(Self { native, bodies: Arc::new(BodyLimits::new(ANSWER as u64, spool)), _lock: lock })
+    }
+
+    /// Makes the first administrator where there never was one. What is to be shown of it, once.
+    ///
+    /// # Errors
+    /// The password that was chosen for it is not taken.
+    pub(crate) fn first(&self) -> Result<Option<String>, OfflineError> {
+        Ok(first::start(&self.native.accounts)?.as_ref().map(first::words))
     }
 
     /// One request as from the control socket: status and body of the answer.

@@ -12,6 +12,7 @@ use toml_edit::DocumentMut;
 
 use super::Global;
 use crate::{
+    app::offline::{Offline, OfflineError},
     config::{Sources, load},
     identity::Authority,
     net::own_address,
@@ -91,8 +92,10 @@ fn init(global: &Global, args: &InitArgs, input: Option<&mut dyn BufRead>, out: 
     }
     std::fs::create_dir_all(path.parent().unwrap_or(&data_dir)).map_err(fail)?;
     std::fs::write(&path, document.to_string()).map_err(fail)?;
-    let config = load(&Sources { config: Some(path.clone()), ..sources }).map_err(|e| (4, e.to_string()))?.config;
+    let sources = Sources { config: Some(path.clone()), ..sources };
+    let config = load(&sources).map_err(|e| (4, e.to_string()))?.config;
     let authority = Authority::open(&config).map_err(|e| (1, e.to_string()))?;
+    let administrator = administrator(&sources)?;
     let tcp = if config.listeners.cot_tcp.enabled {
         format!("{}:{} (not encrypted)", answers.host, config.listeners.cot_tcp.port)
     } else {
@@ -100,7 +103,7 @@ fn init(global: &Global, args: &InitArgs, input: Option<&mut dyn BufRead>, out: 
     };
     let _ = writeln!(
         out,
-        "\nwrote {}\ncertificates in {}, CA fingerprint {}\n\n  plain TCP  {tcp}\n  TLS        {}:{}\n\nNext: fts run, then fts cert issue NAME for each TLS client.",
+        "\nwrote {}\ncertificates in {}, CA fingerprint {}\n\n  plain TCP  {tcp}\n  TLS        {}:{}\n{administrator}\nNext: fts client add alice    a package for a phone or desktop\n      fts                     the server itself",
         path.display(),
         config.tls.dir.display(),
         authority.fingerprint(),
@@ -108,6 +111,19 @@ fn init(global: &Global, args: &InitArgs, input: Option<&mut dyn BufRead>, out: 
         config.listeners.cot_tls.port
     );
     Ok(())
+}
+
+/// Makes the first administrator and says how to log in; nothing where there is one, or where the server runs.
+fn administrator(sources: &Sources) -> Result<String, Failure> {
+    let runtime = super::remote::runtime().map_err(|_| (1, "no thread could be started".to_owned()))?;
+    let sources = sources.clone();
+    // The parts of the server expect its runtime around them.
+    let made = runtime.block_on(tokio::task::spawn_blocking(move || Offline::open(&sources)?.first()));
+    match made.unwrap_or_else(|e| Err(OfflineError::Other(e.to_string()))) {
+        Ok(words) => Ok(words.map(|words| format!("\n{words}")).unwrap_or_default()),
+        Err(OfflineError::Locked(_)) => Ok(String::new()),
+        Err(error) => Err((1, error.to_string())),
+    }
 }
 
 fn answers(
@@ -178,6 +194,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let args = InitArgs { host: Some("tak.example.org".into()), ..InitArgs::default() };
         let said = in_dir(dir.path(), &args, None).unwrap();
+        assert!(said.contains("password ") && said.contains("fts client add"), "{said}");
         assert!(said.contains("tak.example.org:8089") && dir.path().join("certs/server.pem").exists(), "{said}");
         let (code, message) = in_dir(dir.path(), &args, None).unwrap_err();
         assert!(code == 1 && message.contains("--force"));
@@ -192,8 +209,9 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains("public_host = \"one.example\"") && text.contains("ca_name = \"My CA\""), "{text}");
         std::fs::write(&path, format!("# mine\n{text}")).unwrap();
-        in_dir(dir.path(), &InitArgs { force: true, host: Some("two.example".into()), ..InitArgs::default() }, None)
-            .unwrap();
+        let args = InitArgs { force: true, host: Some("two.example".into()), ..InitArgs::default() };
+        let said = in_dir(dir.path(), &args, None).unwrap();
+        assert!(!said.contains("password "), "it is shown once: {said}");
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("# mine") && text.contains("two.example") && text.contains("secure"), "{text}");
     }

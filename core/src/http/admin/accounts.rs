@@ -102,7 +102,7 @@ fn role(text: &str) -> Result<Role, HandlerError> {
 }
 
 /// `Blue`, `Blue:in`, `Blue:out`.
-fn group_of(text: &str) -> Result<(String, &'static [Direction]), HandlerError> {
+pub(super) fn group_of(text: &str) -> Result<(String, &'static [Direction]), HandlerError> {
     let Some((name, direction)) = text.rsplit_once(':') else { return Ok((text.to_owned(), &Direction::BOTH)) };
     match direction.to_ascii_lowercase().as_str() {
         "in" => Ok((name.to_owned(), &[Direction::In])),

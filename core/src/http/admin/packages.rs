@@ -7,23 +7,22 @@ use fts_plugin_api::cot::format_time;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::accounts::group_of;
 use crate::{
     http::{
         answer::{Answer, HandlerError},
         auth::Auth,
         call::Call,
         listener::Listeners,
-        marti::{
-            enrollment::{self, Invitation},
-            tls::actor,
-        },
+        marti::enrollment::{self, Invitation},
         native::{Book, Native},
     },
     identity::{
-        accounts::{Direction, NewUser},
+        accounts::{AccountError, Direction, NewUser},
         audit::Actor,
         packages::{self, Flavour, PackageError, make},
     },
+    session::channels::Cause,
 };
 
 const JSON: &str = "application/json";
@@ -107,18 +106,11 @@ fn flavours(names: &[String]) -> Result<Vec<Flavour>, HandlerError> {
     Ok(once)
 }
 
-fn grants(native: &Native, groups: &[String]) -> Result<Vec<(String, Vec<Direction>)>, HandlerError> {
+fn grants(native: &Native, groups: &[String]) -> Result<Vec<(String, &'static [Direction])>, HandlerError> {
     let grant = |text: &String| {
-        let (name, directions) = match text.rsplit_once(':') {
-            Some((name, way)) => match Direction::named(way) {
-                Some(direction) => (name, vec![direction]),
-                None => (text.as_str(), Direction::BOTH.to_vec()),
-            },
-            None => (text.as_str(), Direction::BOTH.to_vec()),
-        };
-        let missing = || format!("there is no group {name}; make it with: fts group add {name}");
-        native.accounts.group(name).ok_or_else(|| HandlerError::bad_request(missing()))?;
-        Ok((name.to_owned(), directions))
+        let (name, directions) = group_of(text)?;
+        native.accounts.group(&name).ok_or_else(|| AccountError::NoGroup(name.clone()))?;
+        Ok((name, directions))
     };
     groups.iter().map(grant).collect()
 }
@@ -126,7 +118,7 @@ fn grants(native: &Native, groups: &[String]) -> Result<Vec<(String, Vec<Directi
 /// Everything is checked before the first thing is made.
 fn create(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let wanted: Wanted = read(&call)?;
-    let by = actor(&call);
+    let by = call.actor();
     packages::check_name(&wanted.user)?;
     if let Some(host) = &wanted.host {
         packages::check_host(host)?;
@@ -135,7 +127,11 @@ fn create(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     make::ports(native)?;
     let (name, created) = user(native, &wanted, &by)?;
     for (group, directions) in &grants {
-        native.accounts.grant(&name, group, directions, &by).map_err(enrollment::refused)?;
+        native.accounts.grant(&name, group, directions, &by)?;
+    }
+    if created || !grants.is_empty() {
+        // A certificate of that name was a user of its own until now.
+        native.sessions.users_changed(&[&name], Cause::default());
     }
     let order = make::Order { cn: &name, user: &name, flavours: &flavours, host: wanted.host.as_deref(), via: "cli" };
     let made = make::make(native, &order, &by)?;
@@ -174,7 +170,7 @@ fn user(native: &Native, wanted: &Wanted, by: &Actor) -> Result<(String, bool), 
         Some(user) => Ok((user.name.to_string(), false)),
         None if wanted.create_user => {
             let new = NewUser { name: wanted.user.clone(), ..NewUser::default() };
-            let user = native.accounts.add_user(new, by).map_err(enrollment::refused)?;
+            let user = native.accounts.add_user(new, by)?;
             Ok((user.name.to_string(), true))
         }
         None => Err(HandlerError::not_found(format!(
@@ -254,7 +250,7 @@ fn invite(native: &Native, call: Call) -> Result<Answer, HandlerError> {
         invitation.lasts(crate::config::duration(text).ok_or_else(bad)?);
     }
     invitation.0.max_uses = wanted.max_uses.unwrap_or(1);
-    let made = enrollment::invite(native, &invitation, wanted.host.as_deref(), &actor(&call))?;
+    let made = enrollment::invite(native, &invitation, wanted.host.as_deref(), &call.actor())?;
     Ok(secret(&made, StatusCode::CREATED))
 }
 
@@ -266,6 +262,6 @@ fn tokens(native: &Native, call: Call) -> Result<Answer, HandlerError> {
 fn uninvite(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let id = call.params.get("id").and_then(|id| id.parse().ok());
     let id = id.ok_or_else(|| HandlerError::not_found("no such token"))?;
-    native.accounts.remove_enrollment_token(id, &actor(&call)).map_err(enrollment::refused)?;
+    native.accounts.remove_enrollment_token(id, &call.actor())?;
     Ok(Answer::empty(StatusCode::NO_CONTENT))
 }

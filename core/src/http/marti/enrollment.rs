@@ -6,7 +6,6 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use fts_plugin_api::cot::{format_time, parse_time};
 use serde_json::{Value, json};
 
-use super::tls::actor;
 use crate::{
     http::{
         answer::{Answer, HandlerError},
@@ -16,7 +15,7 @@ use crate::{
         native::{Book, Native},
     },
     identity::{
-        accounts::{AccountError, EnrollmentToken, NewEnrollmentToken},
+        accounts::{EnrollmentToken, NewEnrollmentToken},
         audit::Actor,
         packages::{self, make},
         qr,
@@ -69,19 +68,6 @@ impl Invitation {
     }
 }
 
-/// A refusal of the accounts.
-pub fn refused(error: AccountError) -> HandlerError {
-    match error {
-        AccountError::NoUser(_) | AccountError::NoToken(_) => HandlerError::not_found(error.to_string()),
-        AccountError::UserExists(_) | AccountError::GroupExists(_) => {
-            HandlerError::new(StatusCode::CONFLICT, error.to_string())
-        }
-        AccountError::Busy => HandlerError::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-        AccountError::Store(error) => error.into(),
-        other => HandlerError::bad_request(other.to_string()),
-    }
-}
-
 /// Makes a token and what brings it to a phone. The one place where the token is shown.
 ///
 /// # Errors
@@ -91,7 +77,7 @@ pub fn invite(native: &Native, invitation: &Invitation, host: Option<&str>, by: 
     let host = host.map_or_else(|| make::default_host(&config), str::to_owned);
     packages::check_host(&host)?;
     let ports = make::ports(native)?;
-    let (made, secret) = native.accounts.add_enrollment_token(&invitation.0, by).map_err(refused)?;
+    let (made, secret) = native.accounts.add_enrollment_token(&invitation.0, by)?;
     let mut value = token(&made);
     value["token"] = secret.reveal().into();
     value["host"] = host.as_str().into();
@@ -152,7 +138,7 @@ fn create(native: &Native, call: Call) -> Result<Answer, HandlerError> {
             None => return Err(HandlerError::bad_request("max_uses must be a whole number from 1 on")),
         },
     }
-    let mut answer = Answer::json(&invite(native, &invitation, None, &actor(&call))?);
+    let mut answer = Answer::json(&invite(native, &invitation, None, &call.actor())?);
     answer.status = StatusCode::CREATED;
     Ok(answer.with(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
 }
@@ -182,7 +168,7 @@ fn remove(native: &Native, call: Call) -> Result<Answer, HandlerError> {
         let own = native.accounts.enrollment_tokens(Some(about(&call, None)?))?;
         own.iter().find(|t| t.id == id).ok_or_else(missing)?;
     }
-    native.accounts.remove_enrollment_token(id, &actor(&call)).map_err(refused)?;
+    native.accounts.remove_enrollment_token(id, &call.actor())?;
     Ok(Answer::empty(StatusCode::NO_CONTENT))
 }
 
