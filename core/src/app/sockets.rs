@@ -16,7 +16,7 @@ use super::{
     server::{Listening, Server},
 };
 use crate::{
-    config::{Config, CotListener, HttpListener, ListenerKind},
+    config::{Auth, Config, CotListener, HttpListener, ListenerKind},
     http::{
         admin::{self, Control},
         door::Door,
@@ -147,6 +147,9 @@ pub(super) fn accept(server: &Arc<Server>, sockets: Vec<Tcp>) {
             }
             To::Http(at, keys) => {
                 let (stop, cut) = (server.stop_accepting.clone(), server.stop_all.clone());
+                if at == Listener::MartiHttp && keys.auth != Auth::None {
+                    tracing::warn!(event = "config.note", "listeners.marti_http.auth: passwords are sent in the clear there; marti_https and enrollment have TLS");
+                }
                 let door = Door::new(at, Some(keys), port.clone(), native(), stop, cut);
                 let tasks = server.requests.clone();
                 (http.clone(), &server.stop_accepting, Arc::new(move |accepted| door.open(accepted, &tasks)))

@@ -1,9 +1,10 @@
-//! HTTP: the mux with the routes of the core and the plugins, the admin listener (probes and metrics for anybody who
-//! reaches it) and the local control socket (whoever may open it is admin). The TAK API's listeners arrive with the
-//! identity issue.
+//! HTTP: the doors (one for each listener), the mux with the routes of the core and the plugins behind them, and the
+//! local control socket (whoever may open it administers the server).
 //!
-//! Parts of the mux, in the order a request meets them: `listener`, `table` (`pattern`, `route`), `auth`, `body`, `calls`,
-//! `call`, `run`, `answer`, `spool` (`space`), `outgoing` (`range`), `refusal`; `serve` walks through them.
+//! In the order a request meets them: `wire`, `door` (`cors`, `forwarded`, `identify`, `told`), then the mux: `listener`,
+//! `table` (`pattern`, `route`), `auth`, `arrive` (`form`, `body`), `calls`, `call`, `run` (`pack`), `answer`, `spool`
+//! (`space`), `outgoing` (`range`), `refusal` (`style`); `serve` walks through the mux. The endpoints of the core are in
+//! `marti` and `admin`; they get `native` and make URLs with `url`. `openapi` tells of all of it.
 pub mod admin;
 pub mod answer;
 mod arrive;

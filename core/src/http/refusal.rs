@@ -20,13 +20,23 @@ pub(super) struct Refusal {
     /// Seconds.
     retry_after: Option<u32>,
     allow: Vec<Method>,
+    says: Says,
+}
+
+/// What is special about a refusal's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Says {
+    /// Its message.
+    Message,
     /// There is no route at all.
-    nothing: bool,
+    Nothing,
+    /// A handler failed; the answer and the log have the same number.
+    Failed,
 }
 
 impl Refusal {
     fn new(status: StatusCode, message: impl Display) -> Self {
-        Self { status, message: message.to_string(), retry_after: None, allow: Vec::new(), nothing: false }
+        Self { status, message: message.to_string(), retry_after: None, allow: Vec::new(), says: Says::Message }
     }
 
     fn later(seconds: u32, message: impl Display) -> Self {
@@ -34,7 +44,7 @@ impl Refusal {
     }
 
     pub fn not_found() -> Self {
-        Self { nothing: true, ..Self::new(StatusCode::NOT_FOUND, "no such resource") }
+        Self { says: Says::Nothing, ..Self::new(StatusCode::NOT_FOUND, "no such resource") }
     }
 
     pub fn method(allow: Vec<Method>) -> Self {
@@ -63,7 +73,8 @@ impl Refusal {
 
     /// The handler panicked, or its thread is gone.
     pub fn failed(owner: &Owner) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, format_args!("{owner} failed to answer this request"))
+        let message = format_args!("{owner} failed to answer this request");
+        Self { says: Says::Failed, ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, message) }
     }
 
     /// Nobody said who it is, or not in the way it must be said here.
@@ -83,7 +94,15 @@ impl Refusal {
 
     /// The answer.
     pub fn answer(self, style: Style) -> Response<Body> {
-        let (kind, text) = if self.nothing { style.nothing() } else { style.body(self.status, &self.message) };
+        let (kind, text) = match self.says {
+            Says::Message => style.body(self.status, &self.message),
+            Says::Nothing => style.nothing(),
+            Says::Failed => {
+                let id = format!("{:08x}", rand::random::<u32>());
+                tracing::error!(event = "http.failed", id, "{}", self.message);
+                style.failed(&self.message, &id)
+            }
+        };
         let mut answer = Response::new(Body::from(text));
         *answer.status_mut() = self.status;
         let headers = answer.headers_mut();

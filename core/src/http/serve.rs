@@ -194,7 +194,8 @@ fn allow(place: &Place, came: &Came) -> Result<(), Refusal> {
         route.auth.check(who)?;
     }
     let changes = !matches!(route.method, Method::GET | Method::HEAD);
-    if changes && who.role == Role::ReadOnly && matches!(route.auth, Auth::User | Auth::Login) && !route.readers {
+    let own = route.readers || route.enrolls;
+    if changes && !own && who.role == Role::ReadOnly && matches!(route.auth, Auth::User | Auth::Login) {
         return Err(Denied::Forbidden.into());
     }
     match place.state {

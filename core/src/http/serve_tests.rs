@@ -140,7 +140,8 @@ async fn a_panic_is_500_and_the_next_call_is_answered() {
     bed.add(route(Method::GET, "/bad", &limits, |_| panic!("no such luck")));
     bed.add(route(Method::GET, "/good", &limits, |_| Ok(Answer::empty(StatusCode::OK))));
     for _ in 0..3 {
-        assert_eq!(bed.get("/bad").await, (500, r#"{"message":"demo failed to answer this request"}"#.into()));
+        let (status, text) = bed.get("/bad").await;
+        assert!(status == 500 && text.contains("internal error") && !text.contains("demo"), "{status} {text}");
     }
     until("the slot is free", || limits.free() == 1).await;
     assert_eq!(bed.get("/good").await.0, 200);

@@ -70,6 +70,17 @@ impl Style {
         }
     }
 
+    /// A handler failed; the log has the same id.
+    pub fn failed(self, message: &str, id: &str) -> (HeaderValue, String) {
+        match self {
+            Self::Rest => (
+                HeaderValue::from_static("application/json"),
+                json!({"message": "internal error", "id": id}).to_string(),
+            ),
+            _ => self.body(StatusCode::INTERNAL_SERVER_ERROR, &format!("{message} (id {id})")),
+        }
+    }
+
     /// How a caller may say who it is (identity.md 5, rest-api.md 2.3, marti-http.md 2.6).
     pub fn challenge(self) -> HeaderValue {
         HeaderValue::from_static(match self {

@@ -54,6 +54,7 @@ pub const EVENTS: &[&str] = &[
     "history.restored",
     "history.retained",
     "history.shrunk",
+    "http.failed",
     "http.panic",
     "http.request",
     "journal.damaged",

@@ -49,6 +49,7 @@ pub fn routes(book: &mut Book) {
     ] {
         book.on(put.clone(), path, Listeners::TAK, Auth::Login, endpoint)
             .about("Switches channels of the caller on and off")
+            .readers()
             .query("clientUid", "string", false)
             .takes(JSON, BODY)
             .answers(200, "")
