@@ -47,16 +47,16 @@ pub fn routes(book: &mut Book) {
         .answers(416, "");
 }
 
-fn content(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn content(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let Some(name) = named(&call) else { return Err(HandlerError::bad_request("hash or uid is missing")) };
     send(native, &call, name)
 }
 
-fn by_path(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn by_path(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     send(native, &call, call.params.get("hash").unwrap_or_default().trim())
 }
 
-fn send(native: &Native, call: &Call, name: &str) -> Result<Answer, HandlerError> {
+pub(super) fn send(native: &Native, call: &Call, name: &str) -> Result<Answer, HandlerError> {
     let found = native.files.find(name, &sight(call))?;
     let mut file = native.files.open_content(&found).map_err(|error| match error {
         FileError::Missing(_) => FileError::NotFound,

@@ -32,7 +32,7 @@ pub fn routes(book: &mut Book) {
     }
 }
 
-fn by_get(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn by_get(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     if !native.config().files.allow_get_delete {
         let answer = Answer::bytes("text/plain", "a file is deleted with DELETE or POST");
         let allow = HeaderValue::from_static("DELETE, POST");
@@ -41,7 +41,7 @@ fn by_get(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     delete(native, call)
 }
 
-fn delete(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn delete(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     writer(&call)?;
     let (caller, eyes) = (Caller::of(&call.identity), sight(&call));
     let mut rows: Vec<Resource> = Vec::new();

@@ -71,7 +71,7 @@ fn find(native: &Native, call: &Call) -> Result<Vec<Resource>, HandlerError> {
     Ok(found)
 }
 
-fn rows(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn rows(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let mut found = find(native, &call)?;
     let falling = said(&call, &["ascending"]).is_some_and(|v| v.eq_ignore_ascii_case("false"));
     match text(&call, &["sort"]).to_ascii_lowercase().as_str() {
@@ -112,17 +112,17 @@ fn size(bytes: u64) -> String {
     }
 }
 
-fn count(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn count(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     Ok(envelope(native, "Count", find(native, &call)?.len().into()))
 }
 
-fn delete(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn delete(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let hash = call.params.get("hash").unwrap_or_default().trim();
     native.files.delete_named(hash, &Caller::of(&call.identity), &sight(&call))?;
     Ok(Answer::empty(StatusCode::OK))
 }
 
-fn set(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn set(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let (files, caller, eyes) = (&native.files, Caller::of(&call.identity), sight(&call));
     let hash = call.params.get("hash").unwrap_or_default().trim();
     let expiration = number::<i64>(&call, &["expiration"])?;
@@ -142,7 +142,7 @@ fn set(native: &Native, call: Call) -> Result<Answer, HandlerError> {
 }
 
 /// Decimal megabytes, as in `files.max_upload`; no limit is said as the largest whole number clients read.
-fn config(native: &Native, _: Call) -> Result<Answer, HandlerError> {
+pub(super) fn config(native: &Native, _: Call) -> Result<Answer, HandlerError> {
     let limit = match native.config().files.max_upload {
         0 => i64::from(i32::MAX),
         bytes => (bytes / 1_000_000).min(i32::MAX as u64) as i64,
@@ -150,7 +150,7 @@ fn config(native: &Native, _: Call) -> Result<Answer, HandlerError> {
     Ok(Answer::json(&json!({"uploadSizeLimit": limit})))
 }
 
-fn configure(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn configure(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let bad = || HandlerError::bad_request(r#"the body is {"uploadSizeLimit":400}, in MB"#);
     let bytes = call.body.bytes(1 << 16).map_err(|_| bad())?;
     let said: Value = serde_json::from_slice(&bytes).map_err(|_| bad())?;

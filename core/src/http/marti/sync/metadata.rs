@@ -34,12 +34,12 @@ pub fn routes(book: &mut Book) {
         .answers(404, "text/plain");
 }
 
-fn get(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn get(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let found = native.files.find(call.params.get("hash").unwrap_or_default().trim(), &sight(&call))?;
     Ok(Answer::bytes("text/json", found.legacy().to_string()))
 }
 
-fn set(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn set(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     writer(&call)?;
     let (files, caller, eyes) = (&native.files, Caller::of(&call.identity), sight(&call));
     let hash = call.params.get("hash").unwrap_or_default().trim();

@@ -43,7 +43,7 @@ pub fn routes(book: &mut Book) {
     }
 }
 
-fn send(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn send(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     upload::check(native, &call)?;
     let file_name = upload::file_name(&call);
     let name = name::clean(said(&call, &["filename"]).unwrap_or(&file_name));
@@ -70,7 +70,7 @@ fn send(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     Ok(Answer::bytes("text/plain", content_url(&base, &stored.hash)))
 }
 
-fn ask(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn ask(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let Some(hash) = said(&call, &["hash"]) else { return Err(HandlerError::bad_request("hash is missing")) };
     let found = native.files.find(hash.trim(), &sight(&call))?;
     // Without its content it is not there for the client: it uploads again, which heals it.

@@ -45,13 +45,13 @@ fn parameters(page: &mut Page) {
     }
 }
 
-fn legacy(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn legacy(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let found = find(native, &call)?;
     let rows: Vec<_> = found.iter().map(Resource::legacy).collect();
     Ok(Answer::bytes("text/json", json!({"resultCount": rows.len(), "results": rows}).to_string()))
 }
 
-fn modern(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn modern(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let found = find(native, &call)?;
     Ok(envelope(native, "Resource", found.iter().map(Resource::modern).collect::<Vec<_>>().into()))
 }

@@ -42,7 +42,7 @@ fn content_of(bed: &Bed, query: &str) -> Reply {
 
 #[test]
 fn m15_12_to_15_a_package_from_asking_to_private() {
-    let bed = Bed::new(&[]);
+    let bed = Bed::with(&[]);
     let hash = zip_hash();
     let query = format!("/Marti/sync/missionquery?hash={hash}");
     assert_eq!(Ask::get(&query).refused(&bed, package::ask), 404);
@@ -68,7 +68,7 @@ fn m15_12_to_15_a_package_from_asking_to_private() {
 
 #[test]
 fn m15_16_and_17_content_from_an_offset_in_upper_case_and_at_the_old_address() {
-    let bed = Bed::new(&[]);
+    let bed = Bed::with(&[]);
     send(&bed, "filename=a b%22.zip");
     let hash = zip_hash();
     let whole = content_of(&bed, &format!("hash={}", hash.to_uppercase()));
@@ -105,7 +105,7 @@ fn m15_16_and_17_content_from_an_offset_in_upper_case_and_at_the_old_address() {
 #[test]
 fn m15_20_a_wrong_hash_is_computed_or_refused() {
     for (reject, set) in [(false, "files.reject_hash_mismatch=false"), (true, "files.reject_hash_mismatch=true")] {
-        let bed = Bed::new(&[set]);
+        let bed = Bed::with(&[set]);
         let wrong = Hash::of(b"other").to_string();
         let target = format!("/Marti/sync/missionupload?hash={wrong}&filename=a.zip");
         let form = Ask::new("POST", &target).part("assetfile", "a.zip", "application/zip").body(ZIP);
@@ -120,7 +120,7 @@ fn m15_20_a_wrong_hash_is_computed_or_refused() {
 
 #[test]
 fn m15_21_a_hostile_hash_is_only_a_name_nothing_has() {
-    let bed = Bed::new(&[]);
+    let bed = Bed::with(&[]);
     for hash in ["../../etc/passwd", "..%2F..%2Fetc%2Fpasswd", "%00", "/etc/passwd", "%27%20OR%201=1--", "%22"] {
         let query = |path: &str| format!("{path}?hash={hash}");
         assert_eq!(Ask::get(&query("/Marti/sync/missionquery")).refused(&bed, package::ask), 404, "{hash}");
@@ -133,7 +133,7 @@ fn m15_21_a_hostile_hash_is_only_a_name_nothing_has() {
 
 #[test]
 fn m15_22_nobody_hides_somebody_elses_public_package() {
-    let bed = Bed::new(&[]);
+    let bed = Bed::with(&[]);
     let alpha = Ask::new("POST", "/x?filename=a.zip").user("alpha", &["__ANON__"]).body(ZIP);
     assert!(ask(&bed, alpha, package::send).text().starts_with("https://tak.example.org:8443/"));
     let hide = |name: &str| {
@@ -152,7 +152,7 @@ fn m15_22_nobody_hides_somebody_elses_public_package() {
 
 #[test]
 fn m15_27_to_30_uploads_of_all_kinds() {
-    let bed = Bed::new(&[]);
+    let bed = Bed::with(&[]);
     let raw = Ask::new("POST", "/x?name=a.jpg&keywords=x,y&creatorUid=U1").header("content-type", "image/jpeg");
     let reply = ask(&bed, raw.body("jpeg"), upload::upload);
     assert_eq!((reply.status, reply.header("content-type")), (200, "text/json"));
@@ -191,7 +191,7 @@ fn m15_27_to_30_uploads_of_all_kinds() {
 
 #[test]
 fn groups_bound_what_is_stored_and_seen() {
-    let bed = Bed::new(&[]);
+    let bed = Bed::with(&[]);
     let store = |query: &str, groups: &[&str]| {
         let ask = Ask::new("POST", &format!("/x?name=a&{query}")).user("alpha", groups).body("a");
         ask.of(&bed, upload::upload).map(|r| r.json()["UID"].as_str().unwrap().to_owned())
@@ -214,7 +214,7 @@ fn groups_bound_what_is_stored_and_seen() {
 
 #[test]
 fn deletion_is_for_who_stored_it_and_for_administrators() {
-    let bed = Bed::new(&[]);
+    let bed = Bed::with(&[]);
     let groups = &["__ANON__"][..];
     let store = |name: &str, text: &'static str| {
         let ask = Ask::new("POST", "/x?name=a").user(name, groups).body(text);
@@ -233,14 +233,14 @@ fn deletion_is_for_who_stored_it_and_for_administrators() {
     assert_eq!(Ask::new("DELETE", "/x").refused(&bed, delete::delete), 400);
     send(&bed, "filename=anonymous.zip");
     assert_eq!(ask(&bed, Ask::new("DELETE", &format!("/x?hash={}", zip_hash())), delete::delete).status, 200);
-    let allowed = Bed::new(&["files.allow_get_delete=true"]);
+    let allowed = Bed::with(&["files.allow_get_delete=true"]);
     send(&allowed, "filename=anonymous.zip");
     assert_eq!(ask(&allowed, Ask::get(&format!("/x?hash={}", zip_hash())), delete::by_get).status, 200);
 }
 
 #[test]
 fn metadata_is_set_and_checked() {
-    let bed = Bed::new(&[]);
+    let bed = Bed::with(&[]);
     send(&bed, "filename=a.zip");
     let set = |field: &str, query: &str, body: &'static str| {
         let put = Ask::new("PUT", &format!("/x?{query}")).param("hash", &zip_hash()).param("field", field).body(body);
@@ -260,7 +260,7 @@ fn metadata_is_set_and_checked() {
 
 #[test]
 fn m15_31_and_search_takes_everything_clients_send() {
-    let bed = Bed::new(&[]);
+    let bed = Bed::with(&[]);
     send(&bed, "filename=MP-ALPHA.zip&hash=&Groups=__ANON__&keyword=a&keyword=b");
     assert_eq!(found(&bed, &format!("uid={}", zip_hash())).len(), 1);
     assert_eq!(found(&bed, "tool=public&name=alpha")[0]["Keywords"].to_string(), r#"["a","b","missionpackage"]"#);
@@ -290,7 +290,7 @@ fn m15_31_and_search_takes_everything_clients_send() {
 
 #[test]
 fn the_file_manager() {
-    let bed = Bed::new(&["files.max_upload=\"250MB\""]);
+    let bed = Bed::with(&["files.max_upload=\"250MB\""]);
     send(&bed, "filename=b.zip&creatorUid=U1");
     ask(&bed, Ask::new("POST", "/x?name=a.txt&tool=private").body("text"), upload::upload);
     bed.join("", "U1", "ALPHA", &["__ANON__"]);

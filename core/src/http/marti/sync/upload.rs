@@ -61,13 +61,13 @@ fn parameters(page: &mut crate::http::native::Page) {
     }
 }
 
-fn upload(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn upload(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let stored = store(native, call)?;
     Ok(Answer::bytes("text/json", stored.legacy().to_string()))
 }
 
 /// FreeTAKServer's, broken there; what it meant to answer (marti-http.md 6.7).
-fn content(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+pub(super) fn content(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     Ok(Answer::bytes("text/plain", store(native, call)?.uid))
 }
 
