@@ -1,6 +1,7 @@
 //! Taking over a FreeTAKServer's CA (identity.md 3.1, 12 line 10; operations.md 8, step 3): its clients connect as before,
 //! its version 1 CRL counts, and the one written here is of version 2. The folder is made as FreeTAKServer makes it:
-//! certificates without extensions, the CRL behind the CA in one file.
+//! certificates that say nothing of their use (openssl makes version 3 only with some extension, so there is a comment;
+//! one without any is tested beside the verifier), the CRL behind the CA in one file.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{fs, path::Path, process::Command, sync::Arc};
@@ -17,7 +18,7 @@ fn openssl(dir: &Path, args: &str) -> String {
 
 const CONFIG: &str = "\
 [ca]\ndefault_ca = d\n[d]\ndatabase = index\nnew_certs_dir = .\nserial = serial\ndefault_md = sha256\ndefault_days = 365\n\
-default_crl_days = 100\npolicy = p\n[p]\ncommonName = supplied\nstateOrProvinceName = optional\ncountryName = optional\n\
+default_crl_days = 100\npolicy = p\nx509_extensions = x\n[x]\nnsComment = none\n[p]\ncommonName = supplied\nstateOrProvinceName = optional\ncountryName = optional\n\
 organizationName = optional\norganizationalUnitName = optional\nlocalityName = optional\n\
 [req]\ndistinguished_name = n\n[n]\n[v3_ca]\nbasicConstraints = CA:TRUE\nkeyUsage = keyCertSign, cRLSign\n";
 

@@ -184,6 +184,25 @@ fn an_intermediate_ca_signs_and_its_root_stays_away() {
 }
 
 #[test]
+fn certificates_of_free_tak_server_have_no_extensions_and_are_good() {
+    use rustls::server::danger::ClientCertVerifier;
+    let dir = tempfile::tempdir().unwrap();
+    let here = config(dir.path(), &[]);
+    let authority = Authority::open(&here).unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name = name::leaf("Clientc0ffee", &here).unwrap();
+    // Any 64 bits, also with the first one set.
+    params.serial_number = Some(rcgen::SerialNumber::from(0xF123_4567_89AB_CDEF_u64));
+    params.not_before = OffsetDateTime::now_utc();
+    params.not_after = OffsetDateTime::now_utc() + time::Duration::days(365);
+    let leaf = params.signed_by(&key::make(here.tls.key_type).unwrap(), &authority.chain.issuer).unwrap();
+    let (_, cert) = x509_parser::parse_x509_certificate(leaf.der()).unwrap();
+    assert!(cert.extensions().is_empty() && cert.version().0 == 2);
+    let hot = Hot::new(Arc::new(arc_swap::ArcSwapOption::new(Some(Arc::new(authority)))), true);
+    hot.verify_client_cert(leaf.der(), &[], rustls::pki_types::UnixTime::now()).unwrap();
+}
+
+#[test]
 fn after_a_rotation_old_and_new_trust_the_server_and_are_trusted() {
     let dir = tempfile::tempdir().unwrap();
     let here = config(dir.path(), &["tls.ca_name=\"Field CA\""]);
