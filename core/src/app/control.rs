@@ -11,7 +11,7 @@ use super::{Server, report};
 use crate::{
     config::{Config, changes, load},
     http::admin::{Control, Readiness, Reloaded},
-    identity::CertError,
+    identity::{CertError, keeper::CA_WARNING},
     net,
     observe::log,
     plugins::{Change, shown},
@@ -187,10 +187,12 @@ impl Control for Server {
         }
         if let Some(authority) = self.authority.load().as_ref() {
             let (ca, server) = authority.days_left();
-            let words = |days: i64| if days < 14 { format!("only {days}d left") } else { format!("ok {days}d") };
-            readiness.checks.insert("cert.ca".into(), words(ca));
-            readiness.checks.insert("cert.server".into(), words(server));
-            if ca.min(server) < 14 && readiness.status == "ok" {
+            let web = report::web_certificate(&self.config()).map(|seconds| seconds.div_euclid(86_400));
+            let words = |days: i64, few| if days < few { format!("only {days}d left") } else { format!("ok {days}d") };
+            readiness.checks.insert("cert.ca".into(), words(ca, CA_WARNING));
+            readiness.checks.insert("cert.server".into(), words(server, 14));
+            readiness.checks.extend(web.map(|days| ("cert.web".into(), words(days, 14))));
+            if ca.min(server).min(web.unwrap_or(i64::MAX)) < 14 && readiness.status == "ok" {
                 readiness.status = "degraded";
             }
         }

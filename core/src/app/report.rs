@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::Server;
 use crate::{
+    config::Config,
     directory::{Client, Gone},
+    identity::ca::parse,
     observe::{clock, metrics},
     route::{Reason, Router},
 };
@@ -153,4 +155,15 @@ pub fn gauges(server: &Server) {
         ::metrics::gauge!("fts_certificate_expiry_seconds", "kind" => "ca").set(ca as f64);
         ::metrics::gauge!("fts_certificate_expiry_seconds", "kind" => "server").set(own as f64);
     }
+    if let Some(web) = web_certificate(&server.config()) {
+        ::metrics::gauge!("fts_certificate_expiry_seconds", "kind" => "web").set(web as f64);
+    }
+}
+
+/// Seconds until the certificate for browsers ends, where there is one. Whoever renews it replaces the file, so the file
+/// is asked.
+pub fn web_certificate(config: &Config) -> Option<i64> {
+    let (path, _) = config.tls.web.as_ref()?;
+    let ders = parse::certificates(&std::fs::read_to_string(path).ok()?);
+    Some(parse::Facts::of(ders.first()?)?.not_after - clock::now_ms() / 1_000)
 }

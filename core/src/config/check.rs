@@ -43,6 +43,9 @@ pub(super) fn rules(config: &Config, build: &mut Build<'_>) {
     if !config.server.node_id.chars().all(is_name) {
         fail("server.node_id", "only letters, digits, - _ and . (it becomes part of the name of an XML attribute)");
     }
+    if let Some((key, message)) = crate::identity::ca::name::wrong(config) {
+        fail(key, &message);
+    }
     let mut names = BTreeMap::new();
     let mut ports: BTreeMap<(bool, u16), &str> = BTreeMap::new();
     let admin = &config.listeners.admin;

@@ -209,6 +209,10 @@ fn key_store(native: &Native, call: Call) -> Result<Answer, HandlerError> {
 }
 
 fn crl(native: &Native, _: Call) -> Result<Answer, HandlerError> {
+    // Nobody's question makes a CA.
+    if native.authority.load().is_none() && !native.config().tls.ca_cert.exists() {
+        return Err(HandlerError::not_found("this server has no certificate authority"));
+    }
     let authority = native.certificates.authority()?;
     Ok(Answer::bytes("application/pkix-crl", authority.crl(&native.config().tls)?))
 }

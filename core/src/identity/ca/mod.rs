@@ -296,6 +296,9 @@ impl Authority {
 }
 
 fn sign(chain: &Chain, config: &Config, profile: &Profile, key: &impl PublicKeyData) -> Result<Signed, CertError> {
+    if profile.cn().eq_ignore_ascii_case(&chain.links[0].facts.common_name) {
+        return Err(CertError::Refused(format!("{:?} is the name of the CA; nothing else may have it", profile.cn())));
+    }
     let params = profile.params(config, chain.links[0].facts.not_after)?;
     let der = params.signed_by(key, &chain.issuer)?.der().to_vec();
     let facts = Facts::of(&der).ok_or_else(|| CertError::Making("the certificate made cannot be read".into()))?;

@@ -31,9 +31,8 @@ pub type Entry = (&'static str, String);
 /// A name OpenSSL does not know, or one that stands twice.
 pub fn entries(config: &Config) -> Result<Vec<Entry>, CertError> {
     let own = &config.enrollment.name_entries;
-    let (key, list) =
-        if own.is_empty() { ("tls.subject", &config.tls.subject) } else { ("enrollment.name_entries", own) };
-    let mut entries = checked(key, list)?;
+    let (key, list) = if own.is_empty() { (SUBJECT, &config.tls.subject) } else { (ENTRIES, own) };
+    let mut entries = checked(list).map_err(|what| CertError::Making(format!("{key}: {what}")))?;
     for (name, value) in [("O", "TAK"), ("OU", "TAK")] {
         if entries.len() < 2 && !entries.iter().any(|(n, _)| *n == name) {
             entries.push((name, value.to_owned()));
@@ -42,11 +41,20 @@ pub fn entries(config: &Config) -> Result<Vec<Entry>, CertError> {
     Ok(entries)
 }
 
-fn checked(key: &str, list: &[(String, String)]) -> Result<Vec<Entry>, CertError> {
+const SUBJECT: &str = "tls.subject";
+const ENTRIES: &str = "enrollment.name_entries";
+
+/// What is wrong with the names of the configuration: key and reason.
+pub fn wrong(config: &Config) -> Option<(&'static str, String)> {
+    let one = |key, list: &[(String, String)]| checked(list).err().map(|what| (key, what));
+    one(SUBJECT, &config.tls.subject).or_else(|| one(ENTRIES, &config.enrollment.name_entries))
+}
+
+fn checked(list: &[(String, String)]) -> Result<Vec<Entry>, String> {
     let mut entries: Vec<Entry> = Vec::new();
     for (name, value) in list {
         let known = KNOWN.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(n, _)| *n);
-        let wrong = |what: &str| CertError::Making(format!("{key}: {name:?} {what}"));
+        let wrong = |what: &str| format!("{name:?} {what}");
         let known = known.ok_or_else(|| {
             let names: Vec<_> = KNOWN.iter().map(|(n, _)| *n).collect();
             wrong(&format!("is not a name clients know; take one of {}", names.join(", ")))
@@ -75,7 +83,8 @@ pub fn leaf(cn: &str, config: &Config) -> Result<DistinguishedName, CertError> {
 /// # Errors
 /// As [`entries`].
 pub fn authority(cn: &str, config: &Config) -> Result<DistinguishedName, CertError> {
-    Ok(build(cn, &checked("tls.subject", &config.tls.subject)?))
+    let entries = checked(&config.tls.subject).map_err(|what| CertError::Making(format!("{SUBJECT}: {what}")))?;
+    Ok(build(cn, &entries))
 }
 
 fn build(cn: &str, entries: &[Entry]) -> DistinguishedName {
