@@ -22,7 +22,7 @@ pub use client::{Client, fence, join_all};
 pub use event::Event;
 pub use package::{Package, openssl, pkcs12};
 pub use pki::{Pki, stranger};
-pub use server::{Builder, Server, binary, bundled};
+pub use server::{ADMIN_PASSWORD, Builder, Server, binary, bundled};
 pub use text::*;
 pub use tree::{Element, Node, parse};
 pub use web::{Reply, Web, Wire};

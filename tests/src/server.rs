@@ -93,6 +93,9 @@ const DEFAULTS: &[&str] = &[
     "compat.legacy_test_probe=false",
 ];
 
+/// The password of the user `admin` of a test server.
+pub const ADMIN_PASSWORD: &str = "the administrator of a test";
+
 impl Builder {
     /// One key; TOML value.
     pub fn set(mut self, key: &str, value: &str) -> Self {
@@ -153,6 +156,10 @@ impl Builder {
         let mut command = Command::new(binary());
         for (name, _) in std::env::vars_os().filter(|(n, _)| n.to_string_lossy().starts_with("FTS_")) {
             command.env_remove(name);
+        }
+        if !self.bare {
+            // Else each first start would make one and print it.
+            command.env("FTS_ADMIN_PASSWORD", ADMIN_PASSWORD);
         }
         command.envs(self.env.iter().cloned()).current_dir(dir).arg("run");
         fs::write(dir.join("test.toml"), &self.toml).unwrap();
