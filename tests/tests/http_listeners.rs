@@ -2,7 +2,7 @@
 //! HTTP/1.0, bodies that are refused before they come, and how connections end (marti-http.md 1, 2.4, 2.5).
 mod http_bed;
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use fts_tests::{Pki, Reply, Server, Web, Wire};
 use http_bed::{PASSWORD, uploads, user, web};

@@ -152,7 +152,9 @@ fn id7_no_route_is_reached_from_below_and_no_secret_comes_out() {
                 }
                 let reply = caller.web.send(&route.method, &path, &[], b"");
                 asked += 1;
-                let denied = matches!(reply.status, 401 | 403);
+                // Somebody who guesses is slowed down.
+                let denied =
+                    matches!(reply.status, 401 | 403) || (caller.what == "wrong password" && reply.status == 429);
                 let line = || {
                     format!(
                         "{listener} {} {path} ({}) by {}: {} {}",
@@ -164,7 +166,10 @@ fn id7_no_route_is_reached_from_below_and_no_secret_comes_out() {
                     )
                 };
                 // Of what it may use, a route may still refuse a part: that is its own rule. 401 is not.
-                if (!allowed && !denied) || (allowed && !changes && reply.status == 401) || reply.status >= 500 {
+                if (!allowed && !denied)
+                    || (allowed && !changes && reply.status == 401 && route.auth != "open")
+                    || reply.status >= 500
+                {
                     wrong.push(line());
                 }
                 if reply.status == 401 && reply.header("www-authenticate").is_none() && route.auth != "open" {
@@ -183,4 +188,45 @@ fn id7_no_route_is_reached_from_below_and_no_secret_comes_out() {
     assert!(!scene.secrets.iter().any(|s| logs.contains(s.as_str())), "a secret is in the log");
     let local = scene.server.admin("GET", "/admin/status", "");
     assert_eq!(local.status, 200, "and the server is as it was");
+}
+
+/// The routes of marti-http.md 3.1.
+const PARITY: [(&str, &str); 19] = [
+    ("GET", "/"),
+    ("GET", "/Alive"),
+    ("GET", "/Marti/api/version"),
+    ("GET", "/Marti/api/version/config"),
+    ("GET", "/Marti/api/clientEndPoints"),
+    ("GET", "/Marti/api/groups/groupCacheEnabled"),
+    ("GET", "/Marti/api/groups/all"),
+    ("GET", "/Marti/vcm"),
+    ("POST", "/Marti/vcm"),
+    ("GET", "/Marti/api/citrap"),
+    ("POST", "/Marti/sync/upload?name=a"),
+    ("GET", "/Marti/sync/search"),
+    ("GET", "/Marti/sync/content"),
+    ("PUT", "/Marti/sync/content?filename=a"),
+    ("POST", "/Marti/sync/missionupload?filename=a.zip"),
+    ("PUT", "/Marti/sync/missionupload?filename=a.zip"),
+    ("GET", "/Marti/sync/missionquery"),
+    ("POST", "/Marti/sync/missionquery"),
+    ("DELETE", "/Marti/vcm"),
+];
+
+#[test]
+fn m15_40_the_parity_routes_are_there_on_both_listeners() {
+    let server = Server::build().secure().start();
+    let phone = Pki::issue(&server, "phone");
+    for listener in ["marti_http", "marti_https"] {
+        let client = web(&server, listener, Some(&phone));
+        for (method, path) in PARITY {
+            let reply = client.send(method, path, &[], b"");
+            assert!(!matches!(reply.status, 404 | 405 | 500..), "{listener} {method} {path}: {}", reply.status);
+        }
+        let stored = client.post("/Marti/sync/upload?name=a", "image/png", b"abc").expect(200).json();
+        let hash = stored["Hash"].as_str().unwrap();
+        client.get(&format!("/Marti/api/sync/metadata/{hash}/tool")).expect(200);
+        client.put(&format!("/Marti/api/sync/metadata/{hash}/tool"), "text/plain", b"private").expect(200);
+        client.send("HEAD", &format!("/Marti/sync/content?hash={hash}"), &[], b"").expect(200);
+    }
 }
