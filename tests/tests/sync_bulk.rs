@@ -1,0 +1,73 @@
+//! 400 MB up and down by ten clients at once (issue 4): memory bounded, hashes right, and fast enough compared with a plain
+//! copy and hash of the same file on the same machine in the same run. Large and slow, so only CI asks for it:
+//! `cargo test -p fts-tests --release --test sync_bulk -- --ignored --nocapture`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod sync_bed;
+
+use std::{sync::Barrier, time::Instant};
+
+use fts_tests::{Server, Web};
+use sync_bed::{Framing, Noise, copy_and_hash, fetch, peak, reset_peak, rss, stream};
+
+const CLIENTS: u64 = 10;
+const LEN: u64 = 400_000_000;
+const GROWTH: u64 = 32 << 20;
+
+/// All clients at once; how long until the last was done, and by how much the server's memory grew.
+fn together(server: &Server, work: impl Fn(u64) + Sync) -> (f64, u64) {
+    reset_peak(server.pid());
+    let before = rss(server.pid());
+    let start = Barrier::new(CLIENTS as usize + 1);
+    let took = std::thread::scope(|scope| {
+        for n in 0..CLIENTS {
+            let (start, work) = (&start, &work);
+            scope.spawn(move || {
+                start.wait();
+                work(n);
+            });
+        }
+        start.wait();
+        Instant::now()
+    })
+    .elapsed()
+    .as_secs_f64();
+    (took, peak(server.pid()).saturating_sub(before))
+}
+
+#[test]
+#[ignore = "4 GB up and 4 GB down"]
+fn ten_clients_with_400_megabytes_each() {
+    let server = Server::start();
+    let web = Web::plain(&server, "marti_http");
+    // Everything that is made once is there before it is measured.
+    let (warm, hash, _) =
+        stream(&web, "/Marti/sync/upload?name=warm", false, Framing::Length, 2_000_000, &mut Noise::new(99, 2_000_000));
+    warm.expect(200);
+    fetch(&web, &format!("/Marti/sync/content?hash={hash}"));
+    // The source of the clients costs the machine, too: it is measured with them.
+    let plain = copy_and_hash(server.dir(), LEN);
+    let hashes = std::sync::Mutex::new(vec![String::new(); CLIENTS as usize]);
+    let (up, grown_up) = together(&server, |n| {
+        let path = format!("/Marti/sync/missionupload?filename=bulk-{n}.zip");
+        let (reply, hash, took) = stream(&web, &path, n % 2 == 0, Framing::Length, LEN, &mut Noise::new(n + 1, LEN));
+        assert!(reply.expect(200).text().ends_with(&hash));
+        println!("client {n}: answered {took:.2} s after the last byte");
+        hashes.lock().unwrap()[n as usize] = hash;
+    });
+    let hashes = hashes.into_inner().unwrap();
+    let (down, grown_down) = together(&server, |n| {
+        let hash = &hashes[n as usize];
+        assert_eq!(fetch(&web, &format!("/Marti/sync/content?hash={hash}")), (200, LEN, hash.clone()));
+    });
+    let rate = |bytes: u64, took: f64| bytes as f64 / took / 1e6;
+    let (copy, up_rate, down_rate) = (rate(LEN, plain), rate(LEN * CLIENTS, up), rate(LEN * CLIENTS, down));
+    println!(
+        "copy and hash {copy:.0} MB/s; up {up_rate:.0} MB/s, memory +{} MiB; down {down_rate:.0} MB/s, memory +{} MiB",
+        grown_up >> 20,
+        grown_down >> 20
+    );
+    assert!(grown_up < GROWTH, "memory grew by {grown_up} bytes during uploads");
+    assert!(grown_down < GROWTH, "memory grew by {grown_down} bytes during downloads");
+    assert!(up_rate >= 0.7 * copy, "{up_rate:.0} MB/s up, a copy makes {copy:.0} MB/s");
+    assert!(down_rate >= 0.7 * copy, "{down_rate:.0} MB/s down, a copy makes {copy:.0} MB/s");
+}
