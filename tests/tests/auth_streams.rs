@@ -77,7 +77,11 @@ fn rule_14_nothing_is_sent_to_who_has_not_logged_in() {
     fence(&mut carol, &mut [&mut bob]);
     let rows = server.admin("GET", "/admin/audit?action=auth.failed", "").json();
     let users: Vec<_> = rows.as_array().unwrap().iter().map(|r| (r["subject"].clone(), r["ip"].clone())).collect();
-    assert_eq!(users, [(json!("nobody"), json!("127.0.0.1")), (json!("alice"), json!("127.0.0.1"))], "user and address");
+    assert_eq!(
+        users,
+        [(json!("nobody"), json!("127.0.0.1")), (json!("alice"), json!("127.0.0.1"))],
+        "user and address"
+    );
     let log = log(&server);
     assert!(log.contains("net.refused") && !log.contains(PASSWORD) && !log.contains("wrong password"), "no password");
 }

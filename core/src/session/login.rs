@@ -1,10 +1,15 @@
 //! Whose connection it is, before it has a seat (RULE-14, identity.md 6.2, 6.3): the certificate's user, or the one an
 //! `<auth>` element names, or nobody in particular; and in which groups. Who may not is refused here, and nothing was sent
 //! to it then. Databases and passwords are asked on threads that may wait. What must not happen: a password in a log.
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use quick_xml::{Reader, XmlVersion, events::Event};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::Sessions;
 use crate::{
@@ -14,7 +19,7 @@ use crate::{
         Accounts,
         accounts::{AuthError, Login},
     },
-    net::{PeerCert, ReadHalf},
+    net::{PeerCert, ReadHalf, WriteHalf},
     wire::{Cutter, Frame},
 };
 
@@ -38,7 +43,7 @@ pub(super) enum Refused {
     Late(Duration),
     #[error("closed before <auth>: {0}")]
     Closed(io::ErrorKind),
-    #[error("an <auth> without user or password")]
+    #[error("an <auth> without user or password, or one that cannot be read")]
     Empty,
 }
 
@@ -78,13 +83,42 @@ impl Credentials {
     }
 }
 
+/// How long a connection that is not let in may take to hear of it.
+const CLOSE: Duration = Duration::from_millis(500);
+
 impl Sessions {
+    /// Lets a new connection in, or ends it. None = it is over.
+    pub(super) async fn let_in(
+        &self,
+        from: &mut ReadHalf,
+        to: &mut WriteHalf,
+        listener: &Arc<CotListener>,
+        peer: SocketAddr,
+        cert: Option<&PeerCert>,
+    ) -> Option<Entered> {
+        let entered = tokio::select! {
+            biased;
+            () = self.stop_reading.cancelled() => None,
+            entered = self.enter(from, listener, peer.ip(), cert) => Some(entered),
+        };
+        match entered {
+            Some(Ok(entered)) => return Some(entered),
+            Some(Err(error)) => {
+                let user = cert.map_or("", |c| c.common_name.as_str());
+                tracing::warn!(event = "net.refused", %peer, listener = %listener.name, user, %error, "not let in");
+            }
+            None => {}
+        }
+        let _ = tokio::time::timeout(CLOSE, to.shutdown()).await;
+        None
+    }
+
     /// Decides about a new connection. Reads from it only where `<auth>` is demanded.
-    pub(super) async fn enter(
+    async fn enter(
         &self,
         from: &mut ReadHalf,
         listener: &Arc<CotListener>,
-        peer: std::net::IpAddr,
+        peer: IpAddr,
         cert: Option<&PeerCert>,
     ) -> Result<Entered, Refused> {
         let demanded = match listener.auth {
@@ -129,7 +163,7 @@ impl Sessions {
         &self,
         credentials: Credentials,
         listener: &Arc<CotListener>,
-        peer: std::net::IpAddr,
+        peer: IpAddr,
     ) -> Result<Login, Refused> {
         let accounts = self.accounts.get().cloned().ok_or(AuthError::Wrong)?;
         let defaults = listener.default_groups.clone();

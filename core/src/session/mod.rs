@@ -107,23 +107,10 @@ impl Sessions {
     async fn serve(self: Arc<Self>, accepted: Accepted, listener: Arc<CotListener>) {
         let Accepted { stream, peer, local: _, cert, seat } = accepted;
         let tls = matches!(stream, Stream::Tls(_));
-        let (mut from, to) = stream.split();
+        let (mut from, mut to) = stream.split();
         let changes = self.changes.load(Relaxed);
-        let entered = tokio::select! {
-            biased;
-            () = self.stop_reading.cancelled() => None,
-            entered = self.enter(&mut from, &listener, peer.ip(), cert.as_ref()) => Some(entered),
-        };
-        let entered = match entered {
-            Some(Ok(entered)) => entered,
-            refused => {
-                if let Some(Err(error)) = refused {
-                    let user = cert.as_ref().map_or("", |c| c.common_name.as_str());
-                    tracing::warn!(event = "net.refused", %peer, listener = %listener.name, user, %error, "not let in");
-                }
-                return self.stopped_reading();
-            }
-        };
+        let entered = self.let_in(&mut from, &mut to, &listener, peer, cert.as_ref()).await;
+        let Some(entered) = entered else { return self.stopped_reading() };
         let keys = self.router.policy();
         let (groups, called) = (entered.groups.clone(), Self::name_of(&entered));
         let arrival = Arrival { listener: listener.clone(), peer, cert, tls, groups, connected: clock::now_ms() };
