@@ -41,3 +41,31 @@ pub fn temporary() -> Result<Database, StoreError> {
     database.migrate(MIGRATIONS)?;
     Ok(database)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::history::tests::config;
+
+    #[test]
+    fn op13_20_an_older_database_is_migrated_and_kept_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fts.db");
+        let config = config(&[&format!("storage.path={:?}", path.display().to_string())]);
+        let older = Database::open(&path, Options { incremental: true, ..Options::default() }).unwrap();
+        let last = MIGRATIONS.len() - 1;
+        older.migrate(&MIGRATIONS[..last]).unwrap();
+        older.exec("INSERT INTO group_set(names) VALUES('[\"red\"]')", &[]).unwrap();
+        older.close().unwrap();
+        let (db, migrated) = open(&config).unwrap();
+        let version = MIGRATIONS[last].version;
+        assert_eq!(migrated.applied, [version]);
+        assert_eq!(migrated.copy.as_deref(), Some(&*dir.path().join(format!("pre-{version}.db"))));
+        assert_eq!(db.query("SELECT names FROM group_set", &[]).unwrap().rows.len(), 1, "what was in it");
+        let copy = Database::open(&migrated.copy.unwrap(), Options::default()).unwrap();
+        assert_eq!(copy.query("SELECT names FROM group_set", &[]).unwrap().rows.len(), 1);
+        assert!(copy.query("SELECT * FROM kv", &[]).is_err(), "as it was before");
+        db.close().unwrap();
+        assert!(open(&config).unwrap().1.applied.is_empty());
+    }
+}

@@ -2,11 +2,11 @@
 use super::*;
 use crate::{
     http::marti::bed::{Ask, Bed, Reply},
-    store::history::tests::{NOW, event},
+    store::history::tests::{FOR_EVER, NOW, event},
 };
 
 fn bed() -> Bed {
-    let bed = Bed::new();
+    let bed = Bed::with(&FOR_EVER);
     bed.native.history.begin(None).unwrap();
     bed
 }
