@@ -43,6 +43,35 @@
 //!
 //! [`host.kv()`](crate::sdk::Kv): `set("cursor", bytes)`, `get`, `remove`, `keys(prefix)`.
 //!
+//! # What the server stores
+//!
+//! [`host.history()`](crate::sdk::History) reads it: `latest` of a uid, `query` for events by uid, time, place and type,
+//! `tracks` for where somebody was; `append` adds an uploaded track. Say whose question it is: with `groups` of the
+//! request's identity you get what that caller may see, without them everything. What was addressed to somebody is left
+//! out unless you ask for it.
+//!
+//! ```
+//! # use fts_plugin_api::{sdk::*, testkit::MockHost};
+//! # struct Where;
+//! # impl Plugin for Where {
+//! #     type Config = NoConfig;
+//! #     fn start(_: NoConfig, reg: &mut Registrar<'_>, host: Host) -> Result<Self> {
+//! reg.route(GET, "/api/plugins/where/{uid}", Listeners::REST, Auth::User, move |request| {
+//!     let groups = Some(request.identity().groups_out.clone());
+//!     let uid = Some(request.param("uid").to_owned());
+//!     let points = host.history().tracks(&TrackQuery { uid, groups, max_points: 100, ..TrackQuery::default() })?;
+//!     Ok(Response::json(&points.iter().map(|p| (p.time, p.lat, p.lon)).collect::<Vec<_>>()))
+//! });
+//! #         Ok(Where)
+//! #     }
+//! # }
+//! # MockHost::builder().start::<Where>()?;
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! Events you keep yourself are given out with the server's when you register
+//! [`reg.history_source`](crate::sdk::Registrar::history_source): you are told who asks, and answer what that caller may see.
+//!
 //! # Files
 //!
 //! [`host.dir()`](crate::sdk::Host::dir) is a folder only for your plugin. What clients are to fetch goes into the server's
