@@ -55,7 +55,7 @@ impl Sessions {
         let mut changes = Vec::new();
         for client in named.filter(|c| of(c)) {
             match self.standing(accounts, client) {
-                Ok((login, groups)) if *login.name == *client.user() => {
+                Ok((login, groups)) if login.name.eq_ignore_ascii_case(client.user()) => {
                     client.set_role(login.role);
                     let own = !cause.device.is_empty() && *client.who().uid == *cause.device;
                     let moved = **client.groups() != groups;

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{AccountError, Accounts, Group};
 use crate::{
     config::Channels,
-    directory::{ANON, Bits, GroupNames, Groups},
+    directory::ANON,
     identity::{Role, audit::Actor},
     store::{database::Value, error::StoreError},
 };
@@ -59,12 +59,6 @@ impl Membership {
     /// Names of what is switched on, in this direction.
     pub fn names(&self, direction: Direction) -> Vec<String> {
         self.on(direction).map(|c| c.group.name.to_string()).collect()
-    }
-
-    /// As the directory has it: its own positions count.
-    pub fn bits(&self, names: &GroupNames) -> Groups {
-        let of = |direction| Bits::of(self.on(direction).map(|c| names.bit(&c.group.name)));
-        Groups { send: of(Direction::In), receive: of(Direction::Out) }
     }
 
     fn on(&self, direction: Direction) -> impl Iterator<Item = &Channel> {

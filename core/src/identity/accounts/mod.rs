@@ -81,5 +81,8 @@ impl Accounts {
 }
 
 #[cfg(test)]
+#[path = "groups_tests.rs"]
+mod groups_tests;
+#[cfg(test)]
 #[path = "accounts_tests.rs"]
 mod tests;
