@@ -37,7 +37,8 @@ impl Style {
             Listener::MartiHttp | Listener::MartiHttps => Challenge::Tak,
             Listener::Enrollment => Challenge::Enrollment,
         };
-        let api = path.contains("/api/") || path.starts_with("/oauth/") || path == "/openapi.json";
+        let api =
+            path.contains("/api/") || path.ends_with("/api") || path.starts_with("/oauth/") || path == "/openapi.json";
         if api { Self::Api(challenge) } else { Self::Line(challenge) }
     }
 

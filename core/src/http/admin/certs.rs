@@ -51,7 +51,10 @@ pub fn routes(book: &mut Book) {
     let (at, who) = here();
     book.on(get.clone(), "/admin/certs/crl", at, who, crl).about("The CRL, PEM").answers(200, JSON);
     let (at, who) = here();
-    book.on(get, "/admin/certs/{serial}", at, who, one).about("One certificate with its PEM").answers(200, JSON);
+    book.on(get, "/admin/certs/{serial}", at, who, one)
+        .about("One certificate with its PEM")
+        .answers(200, JSON)
+        .answers(400, JSON);
     let mut change = |path, endpoint, about, bytes| {
         let (at, who) = here();
         book.on(post.clone(), path, at, who, endpoint)

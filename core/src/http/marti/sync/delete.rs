@@ -28,6 +28,7 @@ pub fn routes(book: &mut Book) {
             .answers(400, "text/plain")
             .answers(403, "text/plain")
             .answers(404, "text/plain")
+            .answers(405, "text/plain")
             .answers(409, "text/plain");
     }
 }
