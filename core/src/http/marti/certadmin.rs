@@ -56,9 +56,8 @@ pub fn routes(book: &mut Book) {
 }
 
 fn item(record: &Record) -> Value {
-    let time = |ms: Option<i64>| ms.map(format_time);
     let der = parse::certificates(&record.pem).into_iter().next().unwrap_or_default();
-    json!({
+    let mut item = json!({
         "id": record.id,
         "creatorDn": record.facts.issuer,
         "subjectDn": record.facts.subject,
@@ -69,10 +68,14 @@ fn item(record: &Record) -> Value {
         "issuanceDate": format_time(record.issued_at),
         "expirationDate": format_time(record.facts.not_after * 1_000),
         "effectiveDate": format_time(record.facts.not_before * 1_000),
-        "revocationDate": time(record.revoked_at),
         "token": "",
         "serialNumber": record.facts.serial,
-    })
+    });
+    // Left out, not null, as TAK Server does: node-tak's schema demands a text where it is there.
+    if let Some(at) = record.revoked_at {
+        item["revocationDate"] = format_time(at).into();
+    }
+    item
 }
 
 fn list(native: &Native, call: &Call, state: State) -> Result<Answer, HandlerError> {
