@@ -1,6 +1,7 @@
 """Real clients against the real server; every check prints one line, `ok` or `FAIL`.
 
-Order: start the server, certificates, OpenSSL, pytak over TCP and TLS, TAK protocol, node-tak, both together, restart.
+Order: start the server, certificates, OpenSSL, pytak over TCP and TLS, client packages, TAK protocol, node-tak, both
+together, node-tak's HTTP API, restart.
 "Nobody else gets it" is proven by a later event of the same sender: events of one sender arrive in order (RULE-50).
 What must not happen: a sleep that stands for "it will have arrived by now".
 
@@ -16,8 +17,10 @@ from pathlib import Path
 import pytak
 import takproto
 
+import api
 import events
 import openssl
+import packages
 from clients import NodeTak, Pytak
 from events import bare, fresh, has_left, is_type, is_uid, text_of
 from server import Server
@@ -232,13 +235,15 @@ async def main(binary, work):
     at = "127.0.0.1"
     url, tls_url = f"tcp://{at}:{server.ports['cot_tcp']}", f"tls://{at}:{server.ports['cot_tls']}"
     with open(work / "node.log", "wb") as log:
-        node = await NodeTak(HERE, log).start()
+        node = await NodeTak(HERE, log, server.ca).start()
         groups = [
             ("openssl", openssl.checks(check, server, work)),
             ("pytak tcp", pytak_tcp(server, url)),
             ("pytak tls", pytak_tls(server, url, tls_url)),
+            ("packages", packages.checks(check, server, work)),
             ("TAK protocol", protobuf(server, url)),
             ("node-tak", node_tak(server, node, url, tls_url)),
+            ("node-tak API", api.checks(check, server, node, url, work)),
             ("restart", restart(server, node, tls_url)),
         ]
         for name, group in groups:

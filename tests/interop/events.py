@@ -62,6 +62,16 @@ def is_uid(uid):
     return lambda element: element.get("uid") == uid
 
 
+def is_called(callsign):
+    """Events whose contact has this callsign."""
+
+    def wanted(element):
+        contact = element.find("detail/contact")
+        return contact is not None and contact.get("callsign") == callsign
+
+    return wanted
+
+
 def is_type(kind):
     return lambda element: element.get("type") == kind
 

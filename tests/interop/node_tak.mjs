@@ -1,14 +1,23 @@
 // node-tak on a string: the real library, driven by checks.py over stdin and stdout, one JSON object a line.
 //
-// In: {do: connect|write|chat|reconnect|destroy, name, ...}. Out: {name, event: secureConnect|ping|cot|end|error, ...};
+// In: {do: connect|write|chat|reconnect|destroy, name, ...} for streams, {do: password|certificate|call, name, ...} for
+// the HTTP API. Out: {name, event: secureConnect|ping|cot|end|error, ...}, {name, event: answer|refused, id, ...};
 // every line carries the server version node-tak has read so far. What must not happen: nothing here may touch a socket
 // or parse CoT by itself; that is what is being checked. node-tak logs to stderr, which checks.py shows on failure.
 import { createInterface } from 'node:readline';
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import TAK, { CoT } from '@tak-ps/node-tak';
+import { Readable } from 'node:stream';
+import { FormatRegistry } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+import TAK, { APIAuthCertificate, APIAuthPassword, CoT } from '@tak-ps/node-tak';
+import TAKAPI from '@tak-ps/node-tak/lib/api';
 import { CoTParser, DirectChat } from '@tak-ps/node-cot';
 
+FormatRegistry.Set('date-time', (text) => !Number.isNaN(Date.parse(text)));
+
 const connections = new Map();
+const apis = new Map();
 
 function say(name, event, more = {}) {
   const version = connections.get(name)?.version ?? null;
@@ -46,7 +55,58 @@ const actions = {
   async destroy({ name }) {
     connections.get(name).destroy();
   },
+  // Logs in, as CloudTAK does.
+  async password({ name, id, url, user, password }) {
+    await answered(name, id, async () => {
+      apis.set(name, await TAKAPI.init(new URL(url), new APIAuthPassword(user, password)));
+      return apis.get(name).OAuth.parse(apis.get(name).auth.jwt);
+    });
+  },
+  async certificate({ name, id, url, cert, key }) {
+    await answered(name, id, async () => {
+      apis.set(name, await TAKAPI.init(new URL(url), new APIAuthCertificate(cert, key)));
+    });
+  },
+  async call({ name, id, call, arguments: given, schema }) {
+    await answered(name, id, () => {
+      const [area, verb] = call.split('.');
+      return apis.get(name)[area][verb](...given.map(bytes));
+    }, schema);
+  },
 };
+
+// What {base64: …} stands for.
+function bytes(argument) {
+  return argument?.base64 === undefined ? argument : Buffer.from(argument.base64, 'base64');
+}
+
+async function answered(name, id, work, schema) {
+  try {
+    let value = (await work()) ?? null;
+    if (value instanceof Readable) value = await digest(value);
+    say(name, 'answer', { id, value, wrong: schema ? await wrong(schema, value) : null });
+  } catch (error) {
+    // What it says to users is beside the message.
+    say(name, 'refused', { id, text: `${error?.safe ?? ''} ${error?.stack ?? error}` });
+  }
+}
+
+async function digest(stream) {
+  const hash = createHash('sha256');
+  let size = 0;
+  for await (const piece of stream) {
+    hash.update(piece);
+    size += piece.length;
+  }
+  return { sha256: hash.digest('hex'), size };
+}
+
+// The first thing that is not as node-tak's own schema has it.
+async function wrong(schema, value) {
+  const [file, type] = schema.split('.');
+  const first = Value.Errors((await import(`@tak-ps/node-tak/lib/api/${file}`))[type], value).First();
+  return first ? `${first.path}: ${first.message}` : null;
+}
 
 say('', 'started', { ping_type: CoT.ping().type() });
 for await (const line of createInterface({ input: process.stdin })) {

@@ -18,8 +18,22 @@ port = {cot_tcp}
 [listeners.cot_tls]
 bind = "127.0.0.1"
 port = {cot_tls}
+[listeners.marti_http]
+bind = "127.0.0.1"
+port = {marti_http}
+[listeners.marti_https]
+bind = "127.0.0.1"
+port = {marti_https}
+[listeners.enrollment]
+bind = "127.0.0.1"
+port = {enrollment}
+[listeners.rest]
+bind = "127.0.0.1"
+port = {rest}
 [listeners.admin]
 port = {admin}
+[marti]
+locate = true
 [[listeners.extra]]
 name = "proto"
 kind = "cot_tcp"
@@ -28,6 +42,7 @@ port = {proto}
 protobuf = "only"
 """
 
+LISTENERS = ("cot_tcp", "cot_tls", "marti_http", "marti_https", "enrollment", "rest", "admin", "proto")
 START_WITHIN = 30
 STOP_WITHIN = 25
 
@@ -36,7 +51,7 @@ class Server:
     def __init__(self, binary: Path, work: Path):
         self.binary, self.work = binary, work
         self.data, self.issued = work / "data", work / "issued"
-        self.ports = dict.fromkeys(("cot_tcp", "cot_tls", "admin", "proto"), 0)
+        self.ports = dict.fromkeys(LISTENERS, 0)
         self.process = None
 
     def arguments(self, *more):
@@ -68,6 +83,14 @@ class Server:
     async def issue(self, name):
         """`fts cert issue`: NAME.pem, NAME.key, NAME.p12 and ca-trust.p12 in self.issued."""
         await run(*self.arguments("cert", "issue", name, "--out", str(self.issued)))
+
+    async def fts(self, *arguments):
+        """Any other command; what it printed."""
+        return await run(*self.arguments(*arguments))
+
+    def url(self, listener):
+        scheme = "http" if listener == "marti_http" else "https"
+        return f"{scheme}://127.0.0.1:{self.ports[listener]}"
 
     async def version(self):
         return (await run(str(self.binary), "version")).strip()
