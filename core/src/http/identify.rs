@@ -52,34 +52,29 @@ pub(super) struct Asked<'a> {
 /// 401 for wrong credentials, 403 for accounts that are switched off, 429 after too many attempts.
 pub(super) async fn identify(door: &Door, link: &Arc<Link>, asked: &Asked<'_>) -> Result<Identity, Refusal> {
     let place = door.native.mux.peek(&door.listener, asked.method, asked.path);
-    let enrolling = door.listener == Listener::Enrollment;
-    let Some((auth, enrolls)) = place else {
-        if door.listener == Listener::Admin && asked.path.starts_with("/admin/") {
-            return look(door, link, asked).await;
-        }
-        // No such route: nothing is to be guarded, only the enrollment listener tells strangers nothing.
-        let identity = if enrolling { look(door, link, asked).await? } else { Identity::nobody() };
-        return if enrolling && identity.via != Via::Bearer { Err(Refusal::stranger()) } else { Ok(identity) };
+    let shown = match &place {
+        // Nothing is tried that nobody asks for: a login route looks at its credentials itself.
+        Some((Auth::Open, _)) => Shown::Nothing,
+        None if door.listener == Listener::Admin && asked.path.starts_with("/admin/") => door.shown(asked.headers),
+        None if door.listener != Listener::Enrollment => return Ok(Identity::nobody()),
+        _ => door.shown(asked.headers),
     };
-    if auth == Auth::Open {
-        return Ok(look(door, link, asked).await.unwrap_or_default());
+    match place {
+        Some((Auth::Open, _)) => Ok(look(door, link, shown, asked.from).await.unwrap_or_default()),
+        Some((_, true)) => look(door, link, shown, asked.from).await,
+        // Only a token opens more there, and a stranger is not told which paths there are.
+        _ if door.listener == Listener::Enrollment && !matches!(shown, Shown::Bearer(_)) => Err(Refusal::stranger()),
+        _ => look(door, link, shown, asked.from).await,
     }
-    let identity = look(door, link, asked).await?;
-    if enrolling && identity.via != Via::Bearer && !enrolls {
-        return Err(Refusal::stranger());
-    }
-    Ok(identity)
 }
 
 /// All of it may wait for the database, and a password for a core.
-async fn look(door: &Door, link: &Arc<Link>, asked: &Asked<'_>) -> Result<Identity, Refusal> {
-    let shown = if door.looks() == Looks::None { Shown::Nothing } else { shown(&door.listener, asked.headers) };
+async fn look(door: &Door, link: &Arc<Link>, shown: Shown, from: IpAddr) -> Result<Identity, Refusal> {
     let cert = link.cert.clone();
     if shown == Shown::Nothing && cert.is_none() {
         return door.unnamed();
     }
     let (accounts, listener, keys) = (door.native.accounts.clone(), door.listener.clone(), door.keys.clone());
-    let from = asked.from;
     let found = tokio::task::spawn_blocking(move || {
         Desk { accounts: &accounts, listener: &listener, keys: keys.as_deref(), from }.identity(cert.as_ref(), shown)
     });
@@ -92,9 +87,12 @@ async fn look(door: &Door, link: &Arc<Link>, asked: &Asked<'_>) -> Result<Identi
 }
 
 impl Door {
-    /// Whether passwords and tokens are looked at.
-    fn looks(&self) -> Looks {
-        self.keys.as_ref().map_or(Looks::Required, |k| k.auth)
+    /// What a request shows, where passwords and tokens are looked at.
+    fn shown(&self, headers: &HeaderMap) -> Shown {
+        match self.keys.as_ref().map(|k| k.auth) {
+            Some(Looks::None) => Shown::Nothing,
+            _ => shown(&self.listener, headers),
+        }
     }
 
     /// Who shows nothing. Without a name are only those a listener says it: the plain one of the TAK API, and the TLS one

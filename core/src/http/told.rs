@@ -68,11 +68,17 @@ impl Drop for Entry {
     fn drop(&mut self) {
         let (listener, route) = (self.listener.to_string(), self.route.to_string());
         let took = self.began.elapsed();
+        // Without a status the client left before there was an answer.
+        let status = if self.status == 0 { "gone".to_owned() } else { self.status.to_string() };
         metrics::gauge!("fts_http_inflight", "listener" => listener.clone()).decrement(1);
-        metrics::counter!("fts_http_requests_total", "listener" => listener, "route" => route.clone(), "method" => self.method, "status" => self.status.to_string()).increment(1);
+        metrics::counter!("fts_http_requests_total", "listener" => listener, "route" => route.clone(), "method" => self.method, "status" => status).increment(1);
         // Nine buckets for each route are enough series: the other labels stay with the counter.
         metrics::histogram!("fts_http_request_seconds", "route" => route).record(took.as_secs_f64());
         let peer = self.peer.map(|p| p.to_string()).unwrap_or_default();
+        // Somebody asks for these every few seconds, and one line each would be all the log has.
+        if QUIET.contains(&&*self.route) {
+            return tracing::debug!(target: "fts::http", event = "http.request", listener = %self.listener, route = %self.route, status = self.status, peer, "request");
+        }
         tracing::info!(
             target: "fts::http",
             event = "http.request",
@@ -89,6 +95,9 @@ impl Drop for Entry {
         );
     }
 }
+
+/// Probes and collectors.
+const QUIET: [&str; 4] = ["/livez", "/readyz", "/healthz", "/metrics"];
 
 /// A method as a label: strange ones are one.
 fn known(method: &Method) -> &'static str {

@@ -1,5 +1,5 @@
 //! [`Wire`]: the stream of one HTTP connection, under hyper. It tells clients of another protocol by their first bytes on
-//! a plain port, and closes politely: where a request was refused before its body was read, what still comes is thrown
+//! a plain port, gives up on one that takes nothing of an answer, and closes politely: where a request was refused before its body was read, what still comes is thrown
 //! away for a moment, because a socket closed with unread bytes in it is reset, and the client never sees the refusal.
 use std::{
     io,
@@ -20,6 +20,8 @@ use tokio::{
 
 use crate::net::{Port, Stream, WrongProtocol, sniff_http};
 
+/// How long a client may take nothing of an answer.
+const STALL: Duration = Duration::from_secs(120);
 /// How long what nobody wants is still taken.
 const LINGER: Duration = Duration::from_secs(2);
 /// How many bytes of it at most.
@@ -32,6 +34,9 @@ pub(super) struct Wire {
     first: Option<(Arc<Port>, SocketAddr)>,
     unread: Arc<AtomicBool>,
     closing: Closing,
+    /// Runs while the client takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
+    patience: Duration,
 }
 
 enum Closing {
@@ -48,7 +53,18 @@ impl Wire {
     /// `unread` is set by whoever leaves a request's body unread.
     pub fn new(stream: Stream, port: Arc<Port>, peer: SocketAddr, unread: Arc<AtomicBool>) -> Self {
         let first = matches!(stream, Stream::Plain(_)).then_some((port, peer));
-        Self { stream, first, unread, closing: Closing::No }
+        Self { stream, first, unread, closing: Closing::No, stalled: None, patience: STALL }
+    }
+
+    /// A write that goes on ends the waiting; one that does not goes on waiting, until it was too long.
+    fn patient<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.stalled = None;
+            return polled;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(self.patience)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     fn poll_stream(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -81,10 +97,7 @@ fn refused(wrong: WrongProtocol) -> io::Error {
 
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Stream::Tls(stream) => Pin::new(&mut **stream).poll_write(cx, buf),
-        }
+        self.poll_write_vectored(cx, &[io::IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
@@ -92,10 +105,12 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().stream {
+        let wire = self.get_mut();
+        let polled = match &mut wire.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Stream::Tls(stream) => Pin::new(&mut **stream).poll_write_vectored(cx, bufs),
-        }
+        };
+        wire.patient(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -103,10 +118,12 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
+        let wire = self.get_mut();
+        let polled = match &mut wire.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Tls(stream) => Pin::new(&mut **stream).poll_flush(cx),
-        }
+        };
+        wire.patient(cx, polled)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -136,5 +153,79 @@ impl AsyncWrite for Wire {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+    use crate::net::Speaks;
+
+    async fn pair(unread: bool) -> (Wire, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, peer) = listener.accept().await.unwrap();
+        let port = Port {
+            name: "t".into(),
+            port: 0,
+            speaks: Speaks::Http,
+            proxy_protocol: false,
+            client_cert: crate::config::ClientCert::None,
+            web_cert: false,
+        };
+        (Wire::new(Stream::Plain(stream), Arc::new(port), peer, Arc::new(unread.into())), client)
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_seen_though_its_body_was_not_read() {
+        for unread in [true, false] {
+            let (mut wire, mut client) = pair(unread).await;
+            client.write_all(&vec![b'x'; 200_000]).await.unwrap();
+            let mut first = [0; 10];
+            wire.read_exact(&mut first).await.unwrap();
+            wire.write_all(b"413").await.unwrap();
+            let closing = tokio::spawn(async move {
+                wire.shutdown().await.unwrap();
+            });
+            if unread {
+                // It goes on sending for a while, and still gets its answer.
+                client.write_all(&vec![b'x'; 2_000_000]).await.unwrap();
+                let mut answer = Vec::new();
+                client.read_to_end(&mut answer).await.unwrap();
+                assert_eq!(answer, b"413");
+                drop(client);
+            }
+            closing.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_is_given_up() {
+        let (mut wire, _client) = pair(false).await;
+        wire.patience = Duration::from_millis(50);
+        let piece = vec![0; 1 << 20];
+        let stalled = loop {
+            if let Err(error) = wire.write_all(&piece).await {
+                break error;
+            }
+        };
+        assert_eq!(stalled.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn another_protocol_is_cut_at_its_first_bytes() {
+        let (mut wire, mut client) = pair(false).await;
+        client.write_all(b"<event/>").await.unwrap();
+        assert_eq!(wire.read(&mut [0; 100]).await.unwrap_err().kind(), io::ErrorKind::InvalidData);
+        let (mut wire, mut client) = pair(false).await;
+        client.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+        assert_eq!(wire.read(&mut [0; 100]).await.unwrap(), 16);
+        client.write_all(b"<event/>").await.unwrap();
+        assert_eq!(wire.read(&mut [0; 100]).await.unwrap(), 8, "only the first bytes tell");
     }
 }
