@@ -63,6 +63,8 @@ fn certificate(server: &Server, days: &str) -> Vec<u8> {
         &at("csr"),
     ])
     .unwrap();
+    // Without extensions openssl makes version 1, which nobody takes any more.
+    fs::write(at("ext"), "basicConstraints=CA:FALSE\n").unwrap();
     openssl(&[
         "x509",
         "-req",
@@ -74,6 +76,8 @@ fn certificate(server: &Server, days: &str) -> Vec<u8> {
         &certs("ca.key"),
         "-days",
         days,
+        "-extfile",
+        &at("ext"),
         "-out",
         &at("pem"),
     ])
@@ -204,7 +208,7 @@ fn packages_that_do_not_hold_together_are_named() {
     let server = server();
     let package = Package::open(&fresh(&server, "alice"));
     let path = server.dir().join("bad.zip");
-    let mut broken = |change: &dyn Fn(&mut Package), wanted: &[&str]| {
+    let broken = |change: &dyn Fn(&mut Package), wanted: &[&str]| {
         let mut package = package.clone();
         change(&mut package);
         package.write(&path);

@@ -32,7 +32,7 @@ fn add(server: &Server, name: &str, more: &[&str]) -> (String, PathBuf) {
 /// A client that has nothing but the package.
 fn connect(server: &Server, package: &Package, name: &str) -> Client {
     let config = package.pki(name).client(&package.ca(), ALL_VERSIONS);
-    Client::tls(server, "cot_tls", config).unwrap()
+    Client::tls(server, "cot_tls", config).unwrap().greeted()
 }
 
 #[test]
@@ -242,6 +242,17 @@ fn a_package_is_made_for_users_that_are_there_and_for_no_strange_names() {
 }
 
 #[test]
+fn with_the_user_its_packages_go() {
+    let server = server();
+    add(&server, "alice", &["--client", "all"]);
+    add(&server, "alice2", &[]);
+    assert!(server.cli(&["user", "delete", "alice"]).status.success());
+    let left = server.cli_json(&["package", "list"]);
+    let names: Vec<_> = left.as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["alice2"]);
+}
+
+#[test]
 fn with_one_time_a_package_is_handed_out_once() {
     let server = Server::build().secure().set("packages.one_time", "true").start();
     let (_, dir) = add(&server, "alice", &[]);
@@ -290,7 +301,8 @@ fn over_rest_users_make_tokens_for_themselves_and_administrators_for_anybody() {
         made["token"].as_str().unwrap().to_owned()
     };
     let rest = |token: &str| Web::plain(&server, "rest").bearer(token);
-    let (alice, admin) = (rest(&token(&["alice", "--scope", "write"])), rest(&token(&["admin", "--scope", "admin"])));
+    let (alice, admin) =
+        (rest(&token(&["alice", "--scope", "read", "--scope", "write"])), rest(&token(&["admin", "--scope", "admin"])));
     let post = |web: &Web, body: &str| web.post("/api/enrollment/tokens", "application/json", body.as_bytes());
     let own = post(&alice, "{}");
     assert_eq!((own.status, own.json()["username"].as_str()), (201, Some("alice")));

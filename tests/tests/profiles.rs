@@ -73,7 +73,7 @@ fn a_profile_is_sent_to_a_device_which_can_fetch_it() {
     profile(&root, "Field", "{}");
     let pki = Pki::issue(&server, "alice");
     let config = pki.client(&server.data_dir().join("certs/ca.pem"), ALL_VERSIONS);
-    let mut alice = Client::tls(&server, "cot_tls", config).unwrap().identify("ANDROID-1", "ALICE");
+    let mut alice = Client::tls(&server, "cot_tls", config).unwrap().greeted().identify("ANDROID-1", "ALICE");
     alice.sync();
     let sent = root.post(&format!("{PROFILE}/Field/send"), "application/json", br#"["ANDROID-1","ANDROID-9"]"#);
     assert_eq!((sent.status, sent.json()["data"].as_i64()), (200, Some(1)));

@@ -118,7 +118,7 @@ fn administrator(sources: &Sources) -> Result<String, Failure> {
     let runtime = super::remote::runtime().map_err(|_| (1, "no thread could be started".to_owned()))?;
     let sources = sources.clone();
     // The parts of the server expect its runtime around them.
-    let made = runtime.block_on(tokio::task::spawn_blocking(move || Offline::open(&sources)?.first()));
+    let made = runtime.block_on(async { tokio::task::spawn_blocking(move || Offline::open(&sources)?.first()).await });
     match made.unwrap_or_else(|e| Err(OfflineError::Other(e.to_string()))) {
         Ok(words) => Ok(words.map(|words| format!("\n{words}")).unwrap_or_default()),
         Err(OfflineError::Locked(_)) => Ok(String::new()),

@@ -230,6 +230,8 @@ pub(in crate::http) fn remove(native: &Native, call: Call) -> Result<Answer, Han
     };
     native.accounts.delete_user(&user.name, &actor)?;
     native.sessions.end_user(&user.name);
+    // What is kept for it holds its keys.
+    let _ = crate::identity::packages::forget(&native.config(), &user.name);
     Ok(Answer::json(&json!({"removed": &*user.name, "certificates_revoked": revoked})))
 }
 

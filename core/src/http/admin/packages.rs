@@ -31,17 +31,16 @@ const SMALL: u64 = 64 << 10;
 /// Its routes.
 pub fn routes(book: &mut Book) {
     let mut here = |method, path, endpoint, about, status| {
-        let kind = if status == 204 { "" } else { JSON };
         let page = book.on(method, path, Listeners::ADMIN, Auth::RoleAdmin, endpoint).about(about);
-        page.answers(status, kind).answers(400, JSON).answers(404, JSON).takes(JSON, SMALL);
+        page.answers(status, JSON).answers(400, JSON).answers(404, JSON).answers(409, JSON).takes(JSON, SMALL);
     };
     let (get, post, delete) = (Method::GET, Method::POST, Method::DELETE);
     here(post.clone(), "/admin/packages", create, "Makes packages for a client, and the user if wanted", 201);
     here(get.clone(), "/admin/packages", list, "Packages that are kept", 200);
-    here(delete.clone(), "/admin/packages/{name}", forget, "Removes a package that is kept", 204);
+    here(delete.clone(), "/admin/packages/{name}", forget, "Removes a package that is kept", 200);
     here(post, "/admin/enroll/tokens", invite, "Makes an enrolment token", 201);
     here(get.clone(), "/admin/enroll/tokens", tokens, "Enrolment tokens, without the tokens", 200);
-    here(delete, "/admin/enroll/tokens/{id}", uninvite, "Ends an enrolment token", 204);
+    here(delete, "/admin/enroll/tokens/{id}", uninvite, "Ends an enrolment token", 200);
     book.on(get, "/admin/packages/{name}", Listeners::ADMIN, Auth::RoleAdmin, fetch)
         .about("One package that is kept")
         .answers(200, "application/zip")
@@ -229,7 +228,7 @@ fn fetch(native: &Native, call: Call) -> Result<Answer, HandlerError> {
 fn forget(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let path = kept(native, &call)?;
     std::fs::remove_file(&path).map_err(|e| HandlerError::internal(format!("{}: {e}", path.display())))?;
-    Ok(Answer::empty(StatusCode::NO_CONTENT))
+    Ok(Answer::json(&json!({"removed": path.display().to_string()})))
 }
 
 #[derive(Deserialize)]
@@ -263,5 +262,5 @@ fn uninvite(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let id = call.params.get("id").and_then(|id| id.parse().ok());
     let id = id.ok_or_else(|| HandlerError::not_found("no such token"))?;
     native.accounts.remove_enrollment_token(id, &call.actor())?;
-    Ok(Answer::empty(StatusCode::NO_CONTENT))
+    Ok(Answer::json(&json!({"removed": id})))
 }

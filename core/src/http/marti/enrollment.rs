@@ -33,7 +33,8 @@ pub fn routes(book: &mut Book) {
         .takes(JSON, 64 << 10)
         .answers(201, JSON)
         .answers(400, JSON)
-        .answers(404, JSON);
+        .answers(404, JSON)
+        .answers(409, JSON);
     book.on(Method::GET, PATH, Listeners::REST, Auth::Scope(Scope::Read), list)
         .about("One's enrolment tokens, an administrator's all of them; without the tokens")
         .answers(200, JSON);
@@ -49,7 +50,9 @@ pub fn routes(book: &mut Book) {
         .query("format", "string", false)
         .query("host", "string", false)
         .answers(200, "image/png")
-        .answers(400, JSON);
+        .answers(200, "image/svg+xml")
+        .answers(400, JSON)
+        .answers(409, JSON);
 }
 
 /// A token to be made: once, for `enrollment.token_ttl` unless something else is said.
