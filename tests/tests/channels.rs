@@ -222,7 +222,8 @@ fn force_and_update_are_for_administrators() {
     let server = start();
     let (pki, mut b) = device(&server, "b", &["Blue"], "B");
     let force = |web: &fts_tests::Web| {
-        web.put("/Marti/api/groups/activeForce?username=b", "application/json", blue(false).to_string().as_bytes()).status
+        web.put("/Marti/api/groups/activeForce?username=b", "application/json", blue(false).to_string().as_bytes())
+            .status
     };
     let own = web(&server, &pki);
     assert_eq!((force(&own), own.get("/Marti/api/groups/user?username=b").status), (403, 403));

@@ -16,8 +16,8 @@ fn given() -> Result<Option<Secret>, BootError> {
     let named = std::env::var_os(format!("{NAME}_FILE")).map(std::path::PathBuf::from);
     let credential = std::env::var_os("CREDENTIALS_DIRECTORY").map(|dir| Path::new(&dir).join(NAME));
     let Some(path) = named.or(credential.filter(|path| path.exists())) else { return Ok(None) };
-    let text = std::fs::read_to_string(&path)
-        .map_err(|e| BootError::Log(format!("{NAME}_FILE: {}: {e}", path.display())))?;
+    let text =
+        std::fs::read_to_string(&path).map_err(|e| BootError::Log(format!("{NAME}_FILE: {}: {e}", path.display())))?;
     Ok(Some(Secret::new(text.trim_end_matches(['\r', '\n']))))
 }
 

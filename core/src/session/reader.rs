@@ -376,5 +376,9 @@ impl Reader {
 fn shown(head: &[u8]) -> std::borrow::Cow<'_, str> {
     let text = String::from_utf8_lossy(head);
     let lower = text.to_ascii_lowercase();
-    if ["<auth", "</auth", "password", "username"].iter().any(|w| lower.contains(w)) { "(not shown)".into() } else { text }
+    if ["<auth", "</auth", "password", "username"].iter().any(|w| lower.contains(w)) {
+        "(not shown)".into()
+    } else {
+        text
+    }
 }

@@ -48,11 +48,7 @@ impl Accounts {
             Ok(guess) => guess,
             Err(Wait(seconds)) => return Err(AuthError::Throttled(seconds)),
         };
-        let found = match self.check(name, password, tokens) {
-            Ok(found) => found,
-            Err(error) => return Err(error),
-        };
-        match found {
+        match self.check(name, password, tokens)? {
             Some((user, token)) if !user.disabled => {
                 guess.right();
                 self.came(&user, Some(from));
