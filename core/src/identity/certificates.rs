@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     audit::{Actor, Audit},
-    ca::{Authority, CertError, Issued, Profile, Signed, key::Passphrase, parse},
+    ca::{Authority, CertError, Issued, Profile, Revocation, Signed, key::Passphrase, parse},
     files,
     inventory::{self, Filter, New, Record},
     live::{Live, Pass},
@@ -167,11 +167,21 @@ impl Certificates {
         Ok(())
     }
 
-    /// The list of revocations as the table has it, in force from now on: CRL, handshakes, connections.
+    /// The list of revocations as the table has it, in force from now on.
     pub(super) fn enforce(&self) -> Result<(), CertError> {
-        let (config, list) = (self.config(), inventory::revocations(&self.db, clock::now_ms())?);
-        let next = self.opened()?.with_revoked(&config, &list)?;
+        let list = inventory::revocations(&self.db, clock::now_ms())?;
+        self.enforce_in(&*self.opened()?, &self.config(), &list)
+    }
+
+    /// The same for another authority, which takes the place of this one: handshakes, connections, then the CRL. Without
+    /// space for the CRL who is revoked is out all the same; the keeper tries again.
+    pub(super) fn enforce_in(&self, next: &Authority, config: &Config, list: &[Revocation]) -> Result<(), CertError> {
+        let next = next.knowing(config, list)?;
+        let written = next.write_crl(&config.tls, list);
         self.install(next);
+        if let Err(error) = written {
+            tracing::error!(event = "cert.failed", %error, "the CRL could not be written; the next try is in an hour");
+        }
         Ok(())
     }
 

@@ -342,6 +342,27 @@ fn renewing_leaves_the_ca_and_a_rotation_what_was_revoked() {
 }
 
 #[test]
+fn a_round_renews_what_is_due_and_a_full_disk_keeps_nobody_in() {
+    let here = here(&[]);
+    let before = here.certificates.authority().unwrap();
+    here.certificates.round().unwrap();
+    assert!(Arc::ptr_eq(&before, &here.certificates.authority().unwrap()), "nothing to do");
+    let mut config = (*here.certificates.config()).clone();
+    config.server.public_names = vec!["another.example.org".into()];
+    here.certificates.running.store(Arc::new(config.clone()));
+    here.certificates.round().unwrap();
+    let after = here.certificates.authority().unwrap();
+    assert_ne!(before.server_identity(), after.server_identity());
+    assert_eq!(here.audited("cert.renewed"), 1);
+    // The CRL cannot be written: its place is a directory.
+    let gone = here.enroll("alice", "A").unwrap();
+    config.tls.crl = here.dir.path().join("certs/clients");
+    here.certificates.running.store(Arc::new(config));
+    here.certificates.revoke(&Revoke { user: Some("alice".into()), ..Revoke::default() }, &here.by).unwrap();
+    assert!(here.certificates.authority().unwrap().revoked().has(&gone));
+}
+
+#[test]
 fn forgetting_takes_only_what_has_ended() {
     let here = here(&[]);
     here.enroll("alice", "A").unwrap();

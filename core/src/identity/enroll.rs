@@ -12,10 +12,9 @@ use super::{
     csr::Request,
     inventory::{self, Filter},
     issue::checked,
-    p12,
 };
 use crate::{
-    config::{Config, P12Encryption},
+    config::Config,
     observe::clock,
     store::database::{Transaction, Value as Sql},
 };
@@ -59,14 +58,12 @@ impl Enrolled {
         self.authority.chain()
     }
 
-    /// P12 without a key: `signedCert`, `ca0`, `ca1`… (the names are what ATAK looks for).
+    /// P12 without a key.
     ///
     /// # Errors
     /// [`CertError`].
     pub fn p12(&self, password: &str) -> Result<Vec<u8>, CertError> {
-        let chain = self.chain().enumerate().map(|(n, der)| (format!("ca{n}"), der.to_vec()));
-        let named: Vec<_> = std::iter::once(("signedCert".to_owned(), self.signed.clone())).chain(chain).collect();
-        p12::certificates(&named, password, P12Encryption::TripleDes)
+        self.authority.enrolment(&self.signed, password)
     }
 }
 

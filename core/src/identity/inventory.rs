@@ -72,7 +72,7 @@ const FITS: &str = "(?1 IS NULL OR id = ?1) AND (?2 IS NULL OR serial = ?2) AND 
                     AND (?6 IS NULL OR issued_at < ?6) AND CASE ?7 \
                     WHEN 'active' THEN revoked_at IS NULL AND replaced_at IS NULL AND not_after > ?8 \
                     WHEN 'replaced' THEN revoked_at IS NULL AND replaced_at IS NOT NULL AND not_after > ?8 \
-                    WHEN 'expired' THEN not_after <= ?8 WHEN 'revoked' THEN revoked_at IS NOT NULL \
+                    WHEN 'expired' THEN not_after <= ?8 AND pem <> '' WHEN 'revoked' THEN revoked_at IS NOT NULL \
                     WHEN 'revocable' THEN revoked_at IS NULL AND not_after > ?8 ELSE 1 END";
 
 impl Filter {

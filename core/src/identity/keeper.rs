@@ -80,7 +80,7 @@ impl Certificates {
         }
     }
 
-    fn round(&self) -> Result<(), CertError> {
+    pub(super) fn round(&self) -> Result<(), CertError> {
         let _turn = self.turn.lock();
         let Some(authority) = self.authority.load_full() else { return Ok(()) };
         let config = self.config();
@@ -139,15 +139,13 @@ impl Certificates {
             );
             list = inventory::revocations(&self.db, now)?;
         }
-        let next = match authority.crl_due(&config.tls, &list) {
-            true => authority.with_revoked(config, &list)?,
-            false if authority.revoked().is(&list) => {
-                self.cut();
-                return Ok(());
-            }
-            false => authority.knowing(config, &list)?,
-        };
-        self.install(next);
+        if authority.crl_due(&config.tls, &list) {
+            return self.enforce_in(&authority, config, &list);
+        }
+        match authority.revoked().is(&list) {
+            true => self.cut(),
+            false => self.install(authority.knowing(config, &list)?),
+        }
         Ok(())
     }
 

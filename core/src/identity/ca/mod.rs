@@ -72,6 +72,8 @@ pub struct Authority {
     server: Identity,
     revoked: Arc<Revoked>,
     trust: Trust,
+    /// Of truststores.
+    p12: P12Encryption,
     /// Another one for each value of this process.
     generation: u64,
 }
@@ -107,7 +109,7 @@ impl Authority {
         let retired = load::retired(tls, pass, OffsetDateTime::now_utc().unix_timestamp())?;
         let server = own_certificate(config, &chain, &retired)?;
         let found = crl::listed(&tls.crl);
-        let authority = Self::of(chain.into(), retired.into(), server, Revoked::of(&found).into(), tls)?;
+        let authority = Self::of(chain.into(), retired.into(), server, Revoked::of(&found).into(), config)?;
         if !tls.crl.exists() {
             authority.write_crl(tls, &found)?;
         }
@@ -130,26 +132,18 @@ impl Authority {
         retired: Arc<Vec<Retired>>,
         server: Identity,
         revoked: Arc<Revoked>,
-        tls: &Tls,
+        config: &Config,
     ) -> Result<Self, CertError> {
         let anchors = chain.links.iter().chain(retired.iter().flat_map(|r| &r.chain.links));
-        let trust = Trust::new(anchors.map(|l| l.der.as_slice()), &server, tls)?;
-        Ok(Self { chain, retired, server, revoked, trust, generation: GENERATIONS.fetch_add(1, Relaxed) })
+        let trust = Trust::new(anchors.map(|l| l.der.as_slice()), &server, &config.tls)?;
+        let (p12, generation) = (config.packages.p12_encryption, GENERATIONS.fetch_add(1, Relaxed));
+        Ok(Self { chain, retired, server, revoked, trust, p12, generation })
     }
 
-    /// The same with these revocations, which it also writes into the CRL.
-    ///
-    /// # Errors
-    /// The CRL could not be written; then nothing has changed.
-    pub(super) fn with_revoked(&self, config: &Config, list: &[Revocation]) -> Result<Self, CertError> {
-        self.write_crl(&config.tls, list)?;
-        self.knowing(config, list)
-    }
-
-    /// The same with these revocations; files stay.
+    /// The same with these revocations; the CRL is another matter.
     pub(super) fn knowing(&self, config: &Config, list: &[Revocation]) -> Result<Self, CertError> {
         let revoked = Arc::new(Revoked::of(list));
-        Self::of(self.chain.clone(), self.retired.clone(), self.server.clone(), revoked, &config.tls)
+        Self::of(self.chain.clone(), self.retired.clone(), self.server.clone(), revoked, config)
     }
 
     /// What the CRL file says of our CAs.
@@ -176,7 +170,11 @@ impl Authority {
         first.ok_or_else(|| CertError::bad(&tls.crl, "no CRL in it"))
     }
 
-    fn write_crl(&self, tls: &Tls, list: &[Revocation]) -> Result<(), CertError> {
+    /// Writes the CRLs with this list.
+    ///
+    /// # Errors
+    /// [`CertError`].
+    pub(super) fn write_crl(&self, tls: &Tls, list: &[Revocation]) -> Result<(), CertError> {
         let before = std::fs::read(&tls.crl).map(|text| crl::of_pem(&text)).unwrap_or_default();
         let number = before.iter().filter_map(|der| crl::number(der)).max().unwrap_or(0);
         let number = (number + 1).max(crate::observe::clock::now_ms().unsigned_abs());
@@ -224,7 +222,7 @@ impl Authority {
     /// # Errors
     /// [`CertError`].
     pub fn truststore(&self, password: &str) -> Result<Vec<u8>, CertError> {
-        p12::certificates(&self.named_anchors("ca"), password, P12Encryption::TripleDes)
+        p12::certificates(&self.named_anchors("ca"), password, self.p12)
     }
 
     /// `ca0` is the one that signs, the last one its root, then retired ones. Alone it is `prefix` without a number.
@@ -268,6 +266,17 @@ impl Authority {
     /// The certificates and keys of CAs this one is, or was: name, end (seconds UTC) and fingerprint; today's first.
     pub fn authorities(&self) -> impl Iterator<Item = &Facts> {
         std::iter::once(&self.chain.links[0]).chain(self.retired.iter().map(|r| &r.chain.links[0])).map(|l| &l.facts)
+    }
+
+    /// A certificate with its chain and no key, for a client that has it: `signedCert`, `ca0`, `ca1`… (the names are what
+    /// ATAK looks for).
+    ///
+    /// # Errors
+    /// [`CertError`].
+    pub(super) fn enrolment(&self, signed: &[u8], password: &str) -> Result<Vec<u8>, CertError> {
+        let chain = self.chain().enumerate().map(|(n, der)| (format!("ca{n}"), der.to_vec()));
+        let named: Vec<_> = std::iter::once(("signedCert".to_owned(), signed.to_vec())).chain(chain).collect();
+        p12::certificates(&named, password, self.p12)
     }
 
     /// Is it revoked?

@@ -91,7 +91,7 @@ impl Authority {
     /// [`CertError`].
     pub(in crate::identity) fn renewed(&self, config: &Config) -> Result<Self, CertError> {
         let server = super::new_certificate(config, &self.chain, &self.retired)?;
-        Self::of(self.chain.clone(), self.retired.clone(), server, self.revoked.clone(), &config.tls)
+        Self::of(self.chain.clone(), self.retired.clone(), server, self.revoked.clone(), config)
     }
 
     /// Is it time for that: near its end, or other names?

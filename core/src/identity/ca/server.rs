@@ -33,14 +33,18 @@ pub(super) fn names(config: &Config) -> Vec<String> {
     names
 }
 
-/// From this CA, for exactly these names, and not near its end.
+/// From this CA, for exactly these names, and not near its end. One that ends with its CA cannot be bettered, and a
+/// `renew_before` longer than half its life would have it made anew for ever.
 pub(super) fn still_good(leaf: &[u8], ca: &Link, names: &[String], config: &Config) -> bool {
     let (Ok((_, cert)), Ok((_, ca))) = (X509Certificate::from_der(leaf), X509Certificate::from_der(&ca.der)) else {
         return false;
     };
-    let left = cert.validity().not_after.timestamp() - OffsetDateTime::now_utc().unix_timestamp();
+    let (begins, ends) = (cert.validity().not_before.timestamp(), cert.validity().not_after.timestamp());
+    let left = ends - OffsetDateTime::now_utc().unix_timestamp();
+    let before = i64::try_from(config.tls.renew_before.as_secs()).unwrap_or(i64::MAX).min((ends - begins) / 2);
+    let lasting = left > before || left > 0 && ends >= ca.validity().not_after.timestamp();
     let has = names_in(&cert);
-    left > config.tls.renew_before.as_secs() as i64
+    lasting
         && cert.verify_signature(Some(ca.public_key())).is_ok()
         && has.len() == names.len()
         && names.iter().all(|n| has.contains(n))

@@ -222,7 +222,7 @@ fn after_a_rotation_old_and_new_trust_the_server_and_are_trusted() {
     assert_eq!((again.ca(), std::fs::read(&here.tls.server_cert).unwrap()), (new.ca(), server));
     assert_eq!(crl::of_pem(&std::fs::read(&here.tls.crl).unwrap()).len(), 1, "the CRL is the keeper's business");
     let list: Vec<Revocation> = Vec::new();
-    let again = again.with_revoked(&here, &list).unwrap();
+    again.write_crl(&here.tls, &list).unwrap();
     assert_eq!(crl::of_pem(&std::fs::read(&here.tls.crl).unwrap()).len(), 2, "one of each CA");
     let after = again.issue(&here, &Profile::client("after"), "x").unwrap();
     let cell = Arc::new(arc_swap::ArcSwapOption::new(Some(Arc::new(again))));
@@ -284,7 +284,8 @@ fn crls_are_version_2_with_growing_numbers_and_say_what_is_revoked() {
     let number = |a: &Authority| crl::number(&a.crl(&here.tls).unwrap()).unwrap();
     let first = number(&authority);
     assert!(authority.crl_due(&here.tls, std::slice::from_ref(&entry)) && !authority.crl_due(&here.tls, &[]));
-    let revoking = authority.with_revoked(&here, std::slice::from_ref(&entry)).unwrap();
+    let revoking = authority.knowing(&here, std::slice::from_ref(&entry)).unwrap();
+    revoking.write_crl(&here.tls, std::slice::from_ref(&entry)).unwrap();
     assert!(!revoking.crl_due(&here.tls, std::slice::from_ref(&entry)));
     assert!(number(&revoking) > first);
     let listed = revocations(&revoking.crl(&here.tls).unwrap()).unwrap();
@@ -304,16 +305,59 @@ fn crls_are_version_2_with_growing_numbers_and_say_what_is_revoked() {
 #[test]
 fn names_clients_do_not_know_are_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let of = |set: &str| name::entries(&config(dir.path(), &[set]));
-    let entries = of("enrollment.name_entries=[[\"O\",\"Org\"],[\"ou\",\"Unit\"]]").unwrap();
+    let of = |set: &str| name::entries(&config(dir.path(), &[set])).unwrap();
+    let entries = of("enrollment.name_entries=[[\"O\",\"Org\"],[\"ou\",\"Unit\"]]");
     assert_eq!(entries, [("O", "Org".to_owned()), ("OU", "Unit".to_owned())]);
-    assert_eq!(of("tls.ca_name=\"x\"").unwrap().len(), 2, "tls.subject");
+    assert_eq!(of("tls.ca_name=\"x\"").len(), 2, "tls.subject");
     for (bad, says) in [
         ("enrollment.name_entries=[[\"X\",\"a\"],[\"O\",\"b\"]]", "is not a name clients know"),
         ("enrollment.name_entries=[[\"O\",\"a\"],[\"O\",\"b\"]]", "twice"),
         ("enrollment.name_entries=[[\"C\",\"abc\"],[\"O\",\"b\"]]", "two letters"),
     ] {
-        let error = of(bad).unwrap_err().to_string();
+        let at = dir.path().to_owned();
+        let sources = Sources { data_dir: Some(at.clone()), set: vec![bad.into()], cwd: at, ..Sources::default() };
+        let error = load(&sources).unwrap_err().to_string();
         assert!(error.contains("enrollment.name_entries") && error.contains(says), "{error}");
     }
+}
+
+#[test]
+fn nothing_has_the_name_of_the_ca() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = config(dir.path(), &["tls.ca_name=\"tak\""]);
+    let authority = Authority::open(&here).unwrap();
+    assert!(matches!(authority.issue(&here, &Profile::client("TAK"), "x"), Err(CertError::Refused(_))));
+    authority.issue(&here, &Profile::client("tak2"), "x").unwrap();
+}
+
+#[test]
+fn a_server_certificate_is_not_made_anew_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = config(dir.path(), &[]);
+    let authority = Authority::open(&here).unwrap();
+    assert!(!authority.renewal_due(&here));
+    // Longer than it lives.
+    assert!(!authority.renewal_due(&config(dir.path(), &["tls.renew_before=\"2000d\""])));
+    // A CA that ends soon: its server certificate ends with it.
+    let key = key::make(here.tls.key_type).unwrap();
+    let mut params = profile::authority("Old", &here, false).unwrap();
+    params.not_after = OffsetDateTime::now_utc() + time::Duration::hours(36);
+    std::fs::write(&here.tls.ca_cert, params.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(&here.tls.ca_key, key.serialize_pem()).unwrap();
+    let authority = Authority::open(&here).unwrap();
+    assert_eq!(authority.days_left(), (1, 1));
+    assert!(!authority.renewal_due(&here));
+    // One day left of two years: due.
+    let soon = OffsetDateTime::now_utc() + time::Duration::days(1);
+    let mut params =
+        Profile::Server { cn: "x".into(), names: server::names(&here) }.params(&here, i64::MAX / 4).unwrap();
+    (params.not_before, params.not_after) = (soon - time::Duration::days(730), soon);
+    let leaf = params.signed_by(&key::make(here.tls.key_type).unwrap(), &authority.chain.issuer).unwrap();
+    let later = {
+        let mut params = profile::authority("Old", &here, false).unwrap();
+        params.not_after = OffsetDateTime::now_utc() + time::Duration::days(900);
+        Link::of(params.self_signed(authority.chain.issuer.key()).unwrap().der().to_vec()).unwrap()
+    };
+    assert!(server::still_good(leaf.der(), &authority.chain.links[0], &server::names(&here), &here));
+    assert!(!server::still_good(leaf.der(), &later, &server::names(&here), &here));
 }
