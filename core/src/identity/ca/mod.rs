@@ -107,7 +107,7 @@ impl Authority {
         load::settle(tls, pass)?;
         let chain = load::chain(&tls.ca_cert, &tls.ca_key, pass)?;
         let retired = load::retired(tls, pass, OffsetDateTime::now_utc().unix_timestamp())?;
-        let server = own_certificate(config, &chain, &retired)?;
+        let server = server::own(config, &chain, &retired)?;
         let found = crl::listed(&tls.crl);
         let authority = Self::of(chain.into(), retired.into(), server, Revoked::of(&found).into(), config)?;
         if !tls.crl.exists() {
@@ -312,39 +312,6 @@ fn sign(chain: &Chain, config: &Config, profile: &Profile, key: &impl PublicKeyD
     let der = params.signed_by(key, &chain.issuer)?.der().to_vec();
     let facts = Facts::of(&der).ok_or_else(|| CertError::Making("the certificate made cannot be read".into()))?;
     Ok(Signed { der, facts })
-}
-
-/// The server's certificate as it lies there if it is good, else a new one.
-fn own_certificate(config: &Config, chain: &Chain, retired: &[Retired]) -> Result<Identity, CertError> {
-    let (tls, names) = (&config.tls, server::names(config));
-    if tls.server_cert.exists() && tls.server_key.exists() {
-        let (pem, key) = (files::read(&tls.server_cert)?, files::read(&tls.server_key)?);
-        let leaf = parse::certificates(&pem).into_iter().next();
-        if let Some(leaf) = leaf.filter(|leaf| server::still_good(leaf, &chain.links[0], &names, config)) {
-            let ends = Facts::of(&leaf).map_or(0, |f| f.not_after);
-            return Ok(Identity { pem, key, ends });
-        }
-    }
-    new_certificate(config, chain, retired)
-}
-
-/// A new key and certificate for the server, on disk.
-fn new_certificate(config: &Config, chain: &Chain, retired: &[Retired]) -> Result<Identity, CertError> {
-    let (tls, names) = (&config.tls, server::names(config));
-    let cn = names.first().cloned().unwrap_or_else(|| "localhost".into());
-    let key = key::make(tls.key_type)?;
-    let leaf = sign(chain, config, &Profile::Server { cn, names }, &key)?;
-    // A self-signed root before the cross certificates would end the search of clients who know only the old root.
-    let crosses: String = retired.iter().filter_map(|r| r.cross.as_ref()).map(Link::pem).collect();
-    let above: String = match crosses.as_str() {
-        "" => chain.links.iter().map(Link::pem).collect(),
-        _ => crosses,
-    };
-    let pem = format!("{}{above}", parse::pem(&leaf.der));
-    files::write(&tls.server_key, key.serialize_pem().as_bytes(), files::PRIVATE)?;
-    files::write(&tls.server_cert, pem.as_bytes(), files::PUBLIC)?;
-    tracing::info!(event = "cert.issued", kind = "server", serial = leaf.facts.serial, "server certificate made");
-    Ok(Identity { pem, key: key.serialize_pem(), ends: leaf.facts.not_after })
 }
 
 fn make_ca(config: &Config) -> Result<(String, KeyPair), CertError> {

@@ -90,7 +90,7 @@ impl Authority {
     /// # Errors
     /// [`CertError`].
     pub(in crate::identity) fn renewed(&self, config: &Config) -> Result<Self, CertError> {
-        let server = super::new_certificate(config, &self.chain, &self.retired)?;
+        let server = server::new(config, &self.chain, &self.retired)?;
         Self::of(self.chain.clone(), self.retired.clone(), server, self.revoked.clone(), config)
     }
 

@@ -4,8 +4,12 @@ use std::net::IpAddr;
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::load::Link;
-use crate::config::Config;
+use super::{
+    CertError, Profile, key,
+    load::{Chain, Link, Retired},
+    parse::{self, Facts},
+};
+use crate::{config::Config, identity::files};
 
 /// Chain and key the server shows, PEM, and when the leaf ends (seconds UTC).
 #[derive(Clone, Default)]
@@ -13,6 +17,39 @@ pub(super) struct Identity {
     pub pem: String,
     pub key: String,
     pub ends: i64,
+}
+
+/// The server's certificate as it lies there if it is good, else a new one.
+pub(super) fn own(config: &Config, chain: &Chain, retired: &[Retired]) -> Result<Identity, CertError> {
+    let (tls, names) = (&config.tls, names(config));
+    if tls.server_cert.exists() && tls.server_key.exists() {
+        let (pem, key) = (files::read(&tls.server_cert)?, files::read(&tls.server_key)?);
+        let leaf = parse::certificates(&pem).into_iter().next();
+        if let Some(leaf) = leaf.filter(|leaf| still_good(leaf, &chain.links[0], &names, config)) {
+            let ends = Facts::of(&leaf).map_or(0, |f| f.not_after);
+            return Ok(Identity { pem, key, ends });
+        }
+    }
+    new(config, chain, retired)
+}
+
+/// A new key and certificate for the server, on disk.
+pub(super) fn new(config: &Config, chain: &Chain, retired: &[Retired]) -> Result<Identity, CertError> {
+    let (tls, names) = (&config.tls, names(config));
+    let cn = names.first().cloned().unwrap_or_else(|| "localhost".into());
+    let key = key::make(tls.key_type)?;
+    let leaf = super::sign(chain, config, &Profile::Server { cn, names }, &key)?;
+    // A self-signed root before the cross certificates would end the search of clients who know only the old root.
+    let crosses: String = retired.iter().filter_map(|r| r.cross.as_ref()).map(Link::pem).collect();
+    let above: String = match crosses.as_str() {
+        "" => chain.links.iter().map(Link::pem).collect(),
+        _ => crosses,
+    };
+    let pem = format!("{}{above}", parse::pem(&leaf.der));
+    files::write(&tls.server_key, key.serialize_pem().as_bytes(), files::PRIVATE)?;
+    files::write(&tls.server_cert, pem.as_bytes(), files::PUBLIC)?;
+    tracing::info!(event = "cert.issued", kind = "server", serial = leaf.facts.serial, "server certificate made");
+    Ok(Identity { pem, key: key.serialize_pem(), ends: leaf.facts.not_after })
 }
 
 /// Names of the server certificate: what was configured, and this machine.
