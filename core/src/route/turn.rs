@@ -127,6 +127,11 @@ impl Pending {
         router.stage(self.ready, self.bytes);
     }
 
+    /// The same without waiting: who would have waited is gone.
+    pub fn stage_at_once(self, router: &Router) {
+        router.stage(self.ready, self.bytes);
+    }
+
     /// The same on a thread that may wait.
     pub fn stage_blocking(self, router: &Router) {
         if let Some(ticket) = self.ticket {

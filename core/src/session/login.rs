@@ -105,7 +105,7 @@ impl Sessions {
             Some(Ok(entered)) => return Some(entered),
             Some(Err(error)) => {
                 let user = cert.map_or("", |c| c.common_name.as_str());
-                tracing::warn!(event = "net.refused", %peer, listener = %listener.name, user, %error, "not let in");
+                tracing::warn!(event = "net.refused", %peer, listener = %listener.name, user, %error, "not let in: {error}");
             }
             None => {}
         }

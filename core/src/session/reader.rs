@@ -4,6 +4,7 @@
 //! idle client costs none. Order in one read: first bytes (probe, wrong protocol), cut, control types at once (the
 //! batch so far leaves first), the rest admitted and finished together. Over the read limit the next read waits; an
 //! unfinished frame is given up after 10 s. What must not happen: an event costs anything but itself.
+mod aside;
 
 use std::{
     cell::RefCell,
@@ -22,6 +23,7 @@ use tokio::{
     sync::Notify,
 };
 
+use self::aside::shown;
 use super::{
     bucket::Bucket,
     control::{self, After, Pongs},
@@ -74,6 +76,8 @@ pub(super) struct State {
     before: Vec<u8>,
     /// An `<auth>` that is to be looked at before anything behind it.
     auth: Option<Vec<u8>>,
+    /// A control type behind batches that wait for the journal.
+    control: Option<Cot>,
     /// An element came: what comes now is not the first.
     first_over: bool,
     pongs: Pongs,
@@ -102,14 +106,9 @@ impl Reader {
             return why;
         }
         loop {
-            while let Some(auth) = self.state.auth.take() {
-                if let Err(error) = self.sessions.log_in(&self.client, &auth).await {
-                    tracing::info!(event = "client.refused", conn = self.client.conn, peer = %self.client.peer, listener = %self.client.listener.name, %error, "wrong <auth>");
-                    return Leave::Auth;
-                }
-                if let Err(why) = self.consume(&[]) {
-                    return why;
-                }
+            if let Err(why) = self.go_on().await {
+                self.stage().await;
+                return why;
             }
             self.router.room().await;
             let read = match self.state.unfinished_since {
@@ -124,9 +123,7 @@ impl Reader {
                     }
                 },
             };
-            for pending in std::mem::take(&mut self.state.pending) {
-                pending.stage(&self.router).await;
-            }
+            self.stage().await;
             match read {
                 Ok(Ok(0)) => return Leave::Eof,
                 Ok(Ok(n)) => {
@@ -239,7 +236,7 @@ impl Reader {
             used += n;
             let Some(frame) = frame else { break };
             self.frame(&mut batch, frame)?;
-            if self.state.auth.is_some() {
+            if self.paused() {
                 break;
             }
             if batch.is_full() {
@@ -260,7 +257,9 @@ impl Reader {
             self.frame(&mut batch, frame)?;
         }
         self.finish(&mut batch)?;
-        used += self.cut(rest.get(used..).unwrap_or(&[]))?;
+        if !self.paused() {
+            used += self.cut(rest.get(used..).unwrap_or(&[]))?;
+        }
         self.state.rest = rest.get(used..).unwrap_or(&[]).to_vec();
         if self.cutter.unfinished() {
             self.state.unfinished_since = Some(Instant::now());
@@ -319,10 +318,11 @@ impl Reader {
         }
         // What came before goes out before: a filter or a switch must not reach back.
         self.finish(batch)?;
-        self.router.drain();
         let cot = Cot::from_parts(Bytes::copy_from_slice(text), spans.clone());
-        if control::handle(&self.router, &self.client, &cot, &mut self.state.pongs, batch.now()) == After::Protobuf {
-            self.cutter.switch_to_proto();
+        if self.state.pending.is_empty() {
+            self.control(&cot, batch.now());
+        } else {
+            self.state.control = Some(cot);
         }
         Ok(())
     }
@@ -369,16 +369,5 @@ impl Reader {
             self.sessions.identified(&self.client);
         }
         Ok(())
-    }
-}
-
-/// Bytes given up, for the log; what may be half of an `<auth>` is not shown.
-fn shown(head: &[u8]) -> std::borrow::Cow<'_, str> {
-    let text = String::from_utf8_lossy(head);
-    let lower = text.to_ascii_lowercase();
-    if ["<auth", "</auth", "password", "username"].iter().any(|w| lower.contains(w)) {
-        "(not shown)".into()
-    } else {
-        text
     }
 }
