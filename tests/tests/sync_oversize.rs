@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod sync_bed;
 
-use fts_tests::{Client, Event, Server, Web, event, fence, join_all, sa};
+use fts_tests::{Client, Element, Event, Server, Web, event, fence, join_all, sa};
 use sync_bed::{search, sha256};
 
 fn big(uid: &str, marti: &str) -> String {
@@ -18,18 +18,26 @@ fn atak(server: &Server, uid: &str, callsign: &str) -> Client {
     client
 }
 
-fn offered(client: &mut Client, web: &Web) -> (Event, Vec<u8>) {
+/// The `<fileshare>` of an offer, in whichever form it came.
+fn share(offer: &Event, proto: bool) -> Element {
+    if !proto {
+        return offer.detail("fileshare").unwrap().clone();
+    }
+    let detail = &offer.cot().detail.as_ref().unwrap().xml_detail;
+    let whole = fts_tests::parse(&format!("<detail>{detail}</detail>")).unwrap();
+    whole.child("fileshare").unwrap().clone()
+}
+
+/// Waits for the offer and fetches what it offers.
+fn offered(client: &mut Client, web: &Web, proto: bool) -> (Element, Vec<u8>) {
     let (offer, _) = client.until(|e| e.kind() == "b-f-t-r");
-    let share = offer.detail("fileshare").unwrap();
-    let url = share.attr("senderUrl").to_owned();
-    let path = url.split_once("/Marti").map(|(_, rest)| format!("/Marti{rest}")).unwrap();
+    let share = share(&offer, proto);
+    let path = share.attr("senderUrl").split_once("/Marti").map(|(_, rest)| format!("/Marti{rest}")).unwrap();
     let bytes = web.get(&path).expect(200).body;
-    assert_eq!(
-        (share.attr("sha256"), share.attr("sizeInBytes")),
-        (sha256(&bytes).as_str(), bytes.len().to_string().as_str())
-    );
+    assert_eq!(share.attr("sha256"), sha256(&bytes));
+    assert_eq!(share.attr("sizeInBytes"), bytes.len().to_string());
     assert!(offer.raw.len() < 65_536);
-    (offer.clone(), bytes)
+    (share, bytes)
 }
 
 #[test]
@@ -44,9 +52,8 @@ fn rule_12_who_cannot_take_it_is_offered_a_file() {
     let mut alice = Client::connect(&server);
     alice.send(&big("big", ""));
     assert_eq!(xml.expect("big").detail("remarks").unwrap().text().len(), 70_000);
-    for client in [&mut phone, &mut proto] {
-        let (offer, bytes) = offered(client, &web);
-        let share = offer.detail("fileshare").unwrap();
+    for (client, form) in [(&mut phone, false), (&mut proto, true)] {
+        let (share, bytes) = offered(client, &web, form);
         assert_eq!((share.attr("filename"), share.attr("name")), ("big.cot", "big"));
         let event = fts_tests::parse(&String::from_utf8(bytes).unwrap()).unwrap();
         assert_eq!(event.attr("uid"), "big");
@@ -63,7 +70,7 @@ fn rule_12_a_directed_event_is_offered_to_its_receiver_only() {
     let web = Web::plain(&server, "marti_http");
     let [mut alice, mut bob, mut carol] = join_all(&server, [("A", "ALICE"), ("B", "BOB"), ("C", "CAROL")]);
     alice.send(&big("secret", r#"<marti><dest callsign="BOB"/></marti>"#));
-    let (_, bytes) = offered(&mut bob, &web);
+    let (_, bytes) = offered(&mut bob, &web, false);
     assert!(!String::from_utf8_lossy(&bytes).contains("marti"));
     fence(&mut alice, &mut [&mut carol]);
     for query in ["", "tool=private", "name=secret", "uid=secret", "tool=private&name=secret"] {

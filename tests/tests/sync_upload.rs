@@ -11,7 +11,8 @@ use std::{
 use fts_tests::{Client, Pki, Reply, Server, Web};
 use serde_json::Value;
 use sync_bed::{
-    Framing, Noise, contents, fetch, package, peak, reset_peak, rss, search, send_package, sha256, stream, under_way,
+    Framing, Noise, contents, fetch, package, peak, reset_peak, rss, search, send_package, sha256, stream_hashed,
+    under_way,
 };
 
 const MB: u64 = 1_000_000;
@@ -27,7 +28,7 @@ fn m15_24_350_megabytes_take_no_memory() {
         reset_peak(server.pid());
         let before = rss(server.pid());
         let path = "/Marti/sync/missionupload?filename=big.zip";
-        let (reply, hash, took) = stream(&web, path, form, framing, len, &mut Noise::new(n as u64 + 1, len));
+        let (reply, hash, took) = stream_hashed(&web, path, form, framing, len, &mut Noise::new(n as u64 + 1, len));
         let grown = peak(server.pid()).saturating_sub(before);
         println!("{form} {framing:?}: answered after {took:.3} s, memory grew by {grown} bytes");
         let url = reply.expect(200).text();

@@ -257,6 +257,9 @@ impl<'a> Taken<'a> {
     }
 }
 
+/// Bytes on their way from the connection to the disk.
+const BUFFER: usize = 256 * 1024;
+
 /// A file on its way: `write` has its own position, so the other one reads from the start.
 struct Spooled {
     named: NamedTempFile,
@@ -272,7 +275,10 @@ impl Spooled {
             Ok((named, write))
         };
         let (named, write) = tokio::task::spawn_blocking(make).await.map_err(io::Error::other)??;
-        Ok(Self { named, write: tokio::fs::File::from_std(write) })
+        let mut write = tokio::fs::File::from_std(write);
+        // Its own measure is 2 MiB for each upload.
+        write.set_max_buf_size(BUFFER);
+        Ok(Self { named, write })
     }
 }
 

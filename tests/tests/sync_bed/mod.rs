@@ -120,6 +120,43 @@ impl Read for Noise {
     }
 }
 
+/// One block of noise over and over, begun with a number of its own: costs whoever sends it next to nothing.
+pub struct Repeated {
+    head: [u8; 8],
+    block: std::sync::Arc<[u8]>,
+    at: u64,
+    len: u64,
+}
+
+impl Repeated {
+    pub fn new(number: u64, block: std::sync::Arc<[u8]>, len: u64) -> Self {
+        Self { head: number.to_le_bytes(), block, at: 0, len }
+    }
+
+    /// Its hash.
+    pub fn sha256(mut self) -> String {
+        let mut hash = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        let mut piece = vec![0; 256 * 1024];
+        while let Ok(n @ 1..) = self.read(&mut piece) {
+            hash.update(&piece[..n]);
+        }
+        hex(hash.finish().as_ref())
+    }
+}
+
+impl Read for Repeated {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let from: &[u8] = match self.at {
+            0 => &self.head,
+            at => &self.block[((at - 8) % self.block.len() as u64) as usize..],
+        };
+        let n = into.len().min(from.len()).min((self.len - self.at) as usize);
+        into[..n].copy_from_slice(&from[..n]);
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
 /// How a body is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
@@ -127,9 +164,8 @@ pub enum Framing {
     Chunked,
 }
 
-/// Sends what is read piece by piece, raw or in a form; gives the answer, the hash of what was sent, and how long the
-/// server took after the last byte.
-pub fn stream(
+/// The same, and the hash of what was sent.
+pub fn stream_hashed(
     web: &Web,
     path: &str,
     form: bool,
@@ -137,6 +173,27 @@ pub fn stream(
     len: u64,
     from: &mut dyn Read,
 ) -> (Reply, String, f64) {
+    let mut hashed = Hashed { from, hash: aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256) };
+    let (reply, took) = stream(web, path, form, framing, len, &mut hashed);
+    (reply, hex(hashed.hash.finish().as_ref()), took)
+}
+
+struct Hashed<'a> {
+    from: &'a mut dyn Read,
+    hash: aws_lc_rs::digest::Context,
+}
+
+impl Read for Hashed<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.from.read(into)?;
+        self.hash.update(&into[..n]);
+        Ok(n)
+    }
+}
+
+/// Sends what is read piece by piece, raw or in a form; gives the answer, and how long the server took after the last
+/// byte, in seconds.
+pub fn stream(web: &Web, path: &str, form: bool, framing: Framing, len: u64, from: &mut dyn Read) -> (Reply, f64) {
     let (before, after) = if form {
         (
             "--b7\r\nContent-Disposition: form-data; name=\"assetfile\"; filename=\"big.zip\"\r\nContent-Type: application/x-zip-compressed\r\n\r\n",
@@ -170,15 +227,12 @@ pub fn stream(
         }
     };
     put(before.as_bytes());
-    let mut hash = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
     let mut piece = vec![0; 256 * 1024];
     loop {
-        let n = from.read(&mut piece).unwrap();
-        if n == 0 {
-            break;
+        match from.read(&mut piece).unwrap() {
+            0 => break,
+            n => put(&piece[..n]),
         }
-        hash.update(&piece[..n]);
-        put(&piece[..n]);
     }
     put(after.as_bytes());
     if framing == Framing::Chunked {
@@ -187,7 +241,7 @@ pub fn stream(
     wire.flush().unwrap();
     let sent = Instant::now();
     let reply = Reply::read(&mut wire, false);
-    (reply, hex(hash.finish().as_ref()), sent.elapsed().as_secs_f64())
+    (reply, sent.elapsed().as_secs_f64())
 }
 
 /// Fetches a path without keeping it; status, bytes, hash.

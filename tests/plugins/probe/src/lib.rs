@@ -7,6 +7,7 @@
 //! not happen: behaviour that a real plugin could not have.
 mod ask;
 mod diary;
+mod files;
 mod fuse;
 mod hold;
 mod judge;
@@ -60,6 +61,7 @@ struct Probe {
     hold: hold::Figures,
     wires: wires::Wires,
     keeps: keeps::Keeps,
+    vetoes: files::Vetoes,
     /// Newcomers are greeted.
     greets: AtomicBool,
     /// Threads of its own end.
@@ -97,6 +99,7 @@ impl Plugin for Plug {
             hold: hold::Figures::default(),
             wires: wires::Wires::default(),
             keeps: keeps::Keeps::default(),
+            vetoes: files::Vetoes::default(),
             greets: AtomicBool::new(false),
             over: AtomicBool::new(false),
         });
@@ -108,6 +111,7 @@ impl Plugin for Plug {
         judge::register(reg, &probe);
         watch::register(reg, &probe);
         keeps::register(reg, &probe);
+        files::register(reg, &probe);
         wires::register(reg, &probe);
         pages::register(reg, &probe);
         ask::register(reg, &probe);
