@@ -1,6 +1,6 @@
 //! What goes by itself: rows that have expired, hourly, unless a plugin keeps them; contents no row speaks of, at the
 //! start. A database that knows nothing beside a full directory is taken for a lost one, not for a reason to delete.
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -93,14 +93,13 @@ impl Files {
         Ok(removed)
     }
 
+    /// As they are at this moment: who removes one looks again under its lock.
     fn orphans(&self) -> Result<Vec<Hash>, FileError> {
-        let mut orphans = Vec::new();
-        for hash in self.blobs.all()? {
-            if !self.has_rows(&hash)? {
-                orphans.push(hash);
-            }
-        }
-        Ok(orphans)
+        let rows = self.db.query("SELECT DISTINCT hash FROM resource", &[])?;
+        let known: HashSet<Hash> = rows.iter().filter_map(|r| Hash::parse(r.text("hash"))).collect();
+        let mut all = self.blobs.all()?;
+        all.retain(|hash| !known.contains(hash));
+        Ok(all)
     }
 
     /// Looks at every row and content; with `read` also at every byte.

@@ -20,7 +20,9 @@ pub fn routes(book: &mut Book) {
     for (method, endpoint) in
         [(Method::DELETE, delete as crate::http::native::Endpoint), (Method::POST, delete), (Method::GET, by_get)]
     {
-        book.on(method, "/Marti/sync/delete", Listeners::TAK, Auth::User, endpoint)
+        let get = method == Method::GET;
+        let page = book
+            .on(method, "/Marti/sync/delete", Listeners::TAK, Auth::User, endpoint)
             .about("Deletes stored files")
             .query("hash", "string", false)
             .query("PrimaryKey", "string", false)
@@ -30,6 +32,9 @@ pub fn routes(book: &mut Book) {
             .answers(404, "text/plain")
             .answers(405, "text/plain")
             .answers(409, "text/plain");
+        if get {
+            page.answers(405, "text/plain");
+        }
     }
 }
 

@@ -93,7 +93,7 @@ fn store(native: &Native, call: Call) -> Result<Resource, HandlerError> {
         groups: groups(&call)?,
     };
     if is_itak_package(&call, &new.mime_type) {
-        as_package(&mut new);
+        as_package(&mut new, &Hash::of_digest(call.body.sha256()));
     }
     let offer = said(&call, &["broadcast"]).is_some_and(|v| v.eq_ignore_ascii_case("true"));
     let offer = offer.then(|| Offer::of(native, &call));
@@ -110,8 +110,11 @@ fn is_itak_package(call: &Call, mime: &str) -> bool {
     agent.is_some_and(|a| a.contains("iTAK")) && matches!(mime, "application/x-zip-compressed" | "application/zip")
 }
 
-fn as_package(new: &mut NewResource) {
-    if !new.name.is_empty() && !new.name.contains('.') {
+fn as_package(new: &mut NewResource, hash: &Hash) {
+    if new.name.is_empty() {
+        new.name = hash.to_string();
+    }
+    if !new.name.contains('.') {
         new.name.push_str(".zip");
     }
     (new.uid, new.tool) = (Uid::Hash, crate::files::resource::PUBLIC.to_owned());
