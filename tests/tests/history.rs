@@ -22,12 +22,12 @@ fn web(server: &Server) -> Web {
     Web::plain(server, "marti_http")
 }
 
-/// An event somewhere else, at a time of its own.
-fn placed(uid: &str, kind: &str, ms: i64, lat: &str) -> String {
-    let now = at(0);
-    event(uid, kind, r#"<contact callsign="A" endpoint="*:-1:stcp"/>"#)
-        .replace(&now[..19], &at(ms)[..19])
-        .replace("45.5", lat)
+/// A position that was stale before it came.
+fn outdated(uid: &str) -> String {
+    let old = at(-400_000);
+    format!(
+        r#"<event version="2.0" uid="{uid}" type="a-f-G-U-C" how="m-g" time="{old}" start="{old}" stale="{old}"><point lat="45.5" lon="-75.25" hae="70.5" ce="10.0" le="9999999.0"/><detail/></event>"#
+    )
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn line_53_old_rows_go_and_the_newest_that_is_good_stays() {
     let server = Server::build().set("retention.cot", "\"1s\"").start();
     let mut alice = Client::join(&server, "A", "ALICE");
     alice.send(&sa("A", "ALICE"));
-    alice.send(&placed("S", "a-f-G-U-C", -400_000, "45.6"));
+    alice.send(&outdated("S"));
     alice.sync();
     let web = web(&server);
     assert_eq!(uids(&web.get("/Marti/api/cot/xml/A/all").expect(200).text()).len(), 2);
@@ -164,7 +164,7 @@ fn nobody_reads_what_was_sent_to_others() {
     alice.send(&chat(("A", "ALICE"), "B", "BOB", "RootContactGroup", "private", r#"<dest callsign="BOB"/>"#));
     alice.send(&chat(("A", "ALICE"), "All Chat Rooms", "All Chat Rooms", "RootContactGroup", "public", ""));
     alice.sync();
-    bob.expect("GeoChat.A.B.private");
+    before(&mut bob, "GeoChat.A.B.private");
     let web = web(&server);
     web.get("/Marti/api/cot/xml/red-marker").expect(200);
     for uid in ["blue-marker", "C", "blue-marker/all"] {
@@ -209,7 +209,7 @@ fn line_47_who_comes_back_is_sent_what_it_missed_once() {
     drop(bob);
     server.wait_log(|l| l["event"] == "client.disconnected" && l["uid"] == "B");
     alice.send(&chat(("A", "ALICE"), "B", "BOB", "RootContactGroup", "m1", r#"<dest callsign="BOB"/>"#));
-    let pending = alice.expect("GeoChat.A.B.m1");
+    let (pending, _) = alice.until(|e| e.uid() == "GeoChat.A.B.m1");
     assert_eq!(pending.kind(), "b-t-f-p", "it is kept for him");
     alice.send(&chat(("A", "ALICE"), "All Chat Rooms", "All Chat Rooms", "RootContactGroup", "m2", ""));
     alice.send(&chat(("A", "ALICE"), "X", "XENIA", "RootContactGroup", "m3", r#"<dest callsign="XENIA"/>"#));

@@ -62,7 +62,7 @@ fn a_plugin_finds_stored_events_and_tracks() {
     alice.send(&marker("M"));
     alice.send(&chat(("A", "ALICE"), "B", "BOB", "RootContactGroup", "private", r#"<dest callsign="BOB"/>"#));
     alice.sync();
-    bob.expect("GeoChat.A.B.private");
+    bob.until(|e| e.uid() == "GeoChat.A.B.private");
     let found = |query: Value| uids(&server.probe(query));
     server.eventually("they are stored", || {
         found(json!({"do": "stored", "types": ["b-t-f"], "addressed": true})).len() == 1

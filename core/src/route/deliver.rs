@@ -40,7 +40,7 @@ impl Router {
     /// Delivers a turn.
     pub(super) fn deliver(&self, turn: &[Ready], prompt: &mut Option<Prompt>) {
         let mut run = Run::default();
-        let mut keeping = Keeping::default();
+        let mut keeping = self.keeping();
         for ready in turn {
             let source = ready.source();
             for staged in &ready.events {

@@ -15,8 +15,11 @@ use super::{
 use crate::{directory::Found, store::history::Kept};
 
 /// What one turn keeps.
-#[derive(Default)]
-pub(super) struct Keeping(Vec<Kept>);
+pub(super) struct Keeping {
+    /// Is anything wanted at all? Asked once per turn.
+    on: bool,
+    kept: Vec<Kept>,
+}
 
 /// May an event of this source be in the history at all?
 pub(super) fn stored(source: &Source<'_>) -> bool {
@@ -28,10 +31,15 @@ pub(super) fn stored(source: &Source<'_>) -> bool {
 }
 
 impl Router {
+    /// For one turn.
+    pub(super) fn keeping(&self) -> Keeping {
+        Keeping { on: self.history.get().is_some_and(|h| h.wants()), kept: Vec::new() }
+    }
+
     /// Notes one event. `to` = whom it was addressed to and who got it; None = everybody in its groups.
-    pub(super) fn keep(&self, kept: &mut Keeping, ready: &Ready, staged: &Staged, to: Option<(&Address, &Found)>) {
+    pub(super) fn keep(&self, keeping: &mut Keeping, ready: &Ready, staged: &Staged, to: Option<(&Address, &Found)>) {
         let source = ready.source();
-        if !stored(&source) || !self.history.get().is_some_and(|h| h.wants()) {
+        if !keeping.on || !stored(&source) {
             return;
         }
         let more = staged.more.as_ref();
@@ -58,7 +66,7 @@ impl Router {
         if !store && journal == 0 {
             return;
         }
-        kept.0.push(Kept {
+        keeping.kept.push(Kept {
             text: staged.cot.text().clone(),
             received: ready.now,
             state: staged.head.class == Class::State,
@@ -72,8 +80,8 @@ impl Router {
 
     /// The turn is delivered.
     pub(super) fn kept(&self, keeping: Keeping) {
-        if let Some(history) = self.history.get().filter(|_| !keeping.0.is_empty()) {
-            history.events(keeping.0);
+        if let Some(history) = self.history.get().filter(|_| !keeping.kept.is_empty()) {
+            history.events(keeping.kept);
         }
     }
 }

@@ -65,7 +65,7 @@
 //! #         Ok(Where)
 //! #     }
 //! # }
-//! # MockHost::builder().start::<Where>()?;
+//! # MockHost::builder().name("where").start::<Where>()?;
 //! # Ok::<(), Error>(())
 //! ```
 //!

@@ -30,7 +30,8 @@ impl Reach {
 
     /// A caller over HTTP.
     pub fn of(identity: &Identity) -> Self {
-        let user = if identity.anonymous { None } else { identity.user.as_deref() };
+        let named = identity.user.as_deref().or(identity.cert_cn.as_deref());
+        let user = named.filter(|_| !identity.anonymous);
         Self { groups: Some(identity.groups_out.clone()), user: Some(user.unwrap_or("").to_owned()) }
     }
 
