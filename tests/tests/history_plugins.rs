@@ -108,6 +108,7 @@ fn what_a_plugin_sends_is_stored_when_it_says_so() {
     };
     send("repeat", false);
     send("kept", true);
-    web.get("/Marti/api/cot/xml/kept").expect(200);
+    // It is routed behind the answer.
+    server.eventually("it is stored", || web.get("/Marti/api/cot/xml/kept").status == 200);
     web.get("/Marti/api/cot/xml/repeat").expect(404);
 }
