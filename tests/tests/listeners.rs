@@ -145,7 +145,7 @@ fn without_groups_nobody_is_let_in() {
     let _ = client.try_send(marker("unheard").as_bytes());
     assert!(client.bytes_until_close().is_empty());
     let line = server.wait_log(|l| l["event"] == "net.refused" && l["listener"] == "nobody");
-    assert!(line["msg"].as_str().unwrap().contains("default_groups"), "{line}");
+    assert!(line["error"].as_str().unwrap().contains("default_groups"), "{line}");
     fence(&mut Client::connect(&server), &mut [&mut bob]);
 }
 
