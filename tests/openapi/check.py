@@ -13,10 +13,11 @@ import ssl
 import subprocess
 import sys
 import time
+import urllib.request
 from fnmatch import fnmatch
 from pathlib import Path
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance"
 CONFIG = """
 [server]
@@ -87,8 +88,6 @@ def fetch(url, ca, cert):
     if url.startswith("https"):
         context = ssl.create_default_context(cafile=ca)
         context.load_cert_chain(*cert)
-    import urllib.request
-
     with urllib.request.urlopen(f"{url}/openapi.json", context=context) as answer:
         return json.load(answer)
 
@@ -116,7 +115,7 @@ def run(name, url, document, left_out, credentials, work, examples):
     command += ["--report", "ndjson", "--report-ndjson-path", report, *credentials]
     for operation in skipped:
         command += ["--exclude-operation-id", operation]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     called = {i for i, (method, path) in ids.items() if f'"{method} {path}"' in report.read_text()}
     silent = set(ids) - skipped - called
     print(f"{name}: {len(ids)} operations, {len(skipped)} left out, {'good' if done.returncode == 0 else 'BAD'}")
@@ -128,7 +127,7 @@ def run(name, url, document, left_out, credentials, work, examples):
 
 
 def main(binary, work, examples):
-    work = Path(work)
+    work = Path(work).resolve()
     server, ports = start(binary, work)
     try:
         token, cert, key = administrator(binary, work)

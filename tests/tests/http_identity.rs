@@ -44,7 +44,7 @@ fn m15_39_passwords_on_the_plain_listener() {
 }
 
 #[test]
-fn id12_wrong_passwords_are_slowed_down() {
+fn id12_04_wrong_passwords_are_slowed_down() {
     let server = Server::build().set("listeners.marti_http.auth", "\"required\"").start();
     user(&server, "alice", "user");
     let plain = Web::plain(&server, "marti_http");
@@ -156,7 +156,7 @@ fn id7_readonly_users_look_only() {
 }
 
 #[test]
-fn op6_3_tokens_on_the_admin_listener() {
+fn op13_24b_tokens_on_the_admin_listener() {
     let server = Server::start();
     for (name, role) in [("root", "admin"), ("eyes", "readonly"), ("alice", "user")] {
         user(&server, name, role);

@@ -107,7 +107,7 @@ fn m15_42_errors_by_path() {
 }
 
 #[test]
-fn r2_4_errors_of_rest() {
+fn id12_16_errors_of_rest() {
     let server = Server::start();
     user(&server, "reader", "user");
     let rest = Web::plain(&server, "rest");
