@@ -1,5 +1,6 @@
 //! What holds for every HTTP answer: content types, errors by path, compression, codings, other origins, proxies, odd
 //! paths and queries (marti-http.md 2, rest-api.md 2.3, 2.4).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod http_bed;
 
 use std::{

@@ -12,8 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     banner,
     canary::Canary,
-    first,
-    node, notify, parts, plugins, report,
+    first, node, notify, parts, plugins, report,
     server::Server,
     shutdown,
     sockets::{self, Sockets},

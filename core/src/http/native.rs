@@ -24,7 +24,7 @@ use crate::{
     identity::{Accounts, Authority, Certificates},
     route::Router,
     session::Sessions,
-    store::{database::Database, backup::Vault, history::History},
+    store::{backup::Vault, database::Database, history::History},
 };
 
 /// The parts of the server an endpoint may use.

@@ -1,5 +1,6 @@
 //! Callers of every class, made as an operator makes them: users with passwords, roles and tokens, and certificates.
 #![allow(dead_code)] // Each test file uses its part.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use fts_tests::{Pki, Server, Web};
 use serde_json::json;
 
