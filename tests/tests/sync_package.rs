@@ -18,7 +18,7 @@ fn m15_12_to_17_a_package_from_asking_to_fetching() {
     // 13: the head goes first, the body after the 100.
     let url = format!("http://{}/Marti/sync/content?hash={hash}", web.at);
     let body = [
-        format!("--c\r\nContent-Disposition: form-data; name=\"assetfile\"; filename=\"mp.zip\"\r\nContent-Type: application/x-zip-compressed\r\n\r\n").into_bytes(),
+        b"--c\r\nContent-Disposition: form-data; name=\"assetfile\"; filename=\"mp.zip\"\r\nContent-Type: application/x-zip-compressed\r\n\r\n".to_vec(),
         bytes.clone(),
         b"\r\n--c--\r\n".to_vec(),
     ]

@@ -268,7 +268,7 @@ fn a_missing_or_damaged_content_is_found_and_healed_by_an_upload() {
     let row = bed.files.put_bytes(b"abc", package("a", &["g"])).unwrap();
     let at = bed.files.path(&row.hash);
     fs::write(&at, "ab").unwrap();
-    assert!(!bed.files.open_content(&row).is_ok());
+    assert!(bed.files.open_content(&row).is_err());
     assert_eq!(bed.files.check(false).unwrap().missing, [row.hash.to_string()]);
     bed.files.put_bytes(b"abc", package("a", &["g"])).unwrap();
     assert!(bed.files.open_content(&row).is_ok());

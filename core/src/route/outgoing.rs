@@ -71,8 +71,7 @@ impl Router {
         let (directory, roster) = (&self.directory, self.directory.roster());
         let in_reach = |send: &Bits| {
             let reach = roster.reach(send);
-            let clients = reach.iter().filter_map(|slot| roster.client(slot)).cloned().collect::<Vec<_>>();
-            clients
+            reach.iter().filter_map(|slot| roster.client(slot)).cloned().collect::<Vec<_>>()
         };
         let (clients, groups) = match aim {
             Aim::Addressed => return Vec::new(),
@@ -84,9 +83,7 @@ impl Router {
             // Membership decides (RULE-56).
             Aim::Audience(members) => (roster.clients().filter(|c| members.contains(c)).cloned().collect(), false),
         };
-        let fits = |c: &&Arc<Client>| {
-            !from.excludes(c) && (!groups || from.send.meets(&c.groups().receive))
-        };
+        let fits = |c: &&Arc<Client>| !from.excludes(c) && (!groups || from.send.meets(&c.groups().receive));
         clients.iter().filter(fits).map(|c| c.conn).collect()
     }
 

@@ -96,7 +96,7 @@ enum Ask {
     /// What it answers as a source of events from now on.
     Keep { events: Vec<StoredEvent>, slow: bool },
     /// Something with stored files.
-    File { file: crate::files::Do },
+    File { file: Box<crate::files::Do> },
     /// A thread: `send`, `panic` or `linger`.
     Spawn { what: String },
     /// Calls another plugin.
@@ -218,7 +218,7 @@ fn answer(probe: &Arc<Probe>, ask: Ask) -> Result<Value> {
         Ask::Tracks(query) => json!(host.history().tracks(&query)?),
         Ask::Append { points } => host.history().append(&points)?.into(),
         Ask::Keep { events, slow } => json!(probe.keeps.set(events, slow)),
-        Ask::File { file } => crate::files::answer(probe, file)?,
+        Ask::File { file } => crate::files::answer(probe, *file)?,
         Ask::Spawn { what } => json!(spawn(probe, what)?),
         Ask::Call { plugin, method, args } => {
             json!(String::from_utf8_lossy(&host.call(&plugin, &method, args.as_bytes())?))
