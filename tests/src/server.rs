@@ -91,6 +91,7 @@ const DEFAULTS: &[&str] = &[
     "tls.key_type=\"p256\"",
     "cot.welcome_message=\"\"",
     "compat.legacy_test_probe=false",
+    "storage.restore_positions=false",
 ];
 
 /// The password of the user `admin` of a test server.

@@ -52,7 +52,7 @@ fn restore(server: &Server) -> Result<usize, StoreError> {
     let mut shown = 0;
     for position in server.native.history.positions(now)? {
         let shelf = match position.is_sa {
-            true => &directory.presence,
+            true => &directory.restored,
             false if config.cot.replay_map_items && is_map_item(&position.kind) => &directory.items,
             false => continue,
         };

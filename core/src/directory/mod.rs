@@ -41,6 +41,9 @@ pub struct Directory {
     pub presence: Shelf,
     /// Newest map item per uid, kept only with `cot.replay_map_items`.
     pub items: Shelf,
+    /// Positions from before the restart, until their contact reports again or they are stale. Apart from the others: who
+    /// has not said who it is might be shown itself.
+    pub restored: Shelf,
     /// What plugins have newcomers shown.
     pub shown: Shelf,
     roster: ArcSwap<Roster>,
@@ -132,6 +135,7 @@ impl Directory {
                     continue;
                 }
                 let last = self.presence.remove(&uid, Some(client.conn));
+                self.restored.remove(&uid, None);
                 if !matches!(why, Leave::Replaced | Leave::Rejected | Leave::Shutdown) {
                     let send = last.map_or_else(|| client.groups().send.clone(), |l| l.send);
                     departed.push(Departed { uid, kind, send });
@@ -180,6 +184,7 @@ impl Directory {
     /// Drops a contact that said goodbye itself (RULE-44).
     pub fn forget_contact(&self, client: &Arc<Client>, uid: &str) {
         self.presence.remove(uid, Some(client.conn));
+        self.restored.remove(uid, None);
         let mut index = self.index.write();
         let mut who = client.who_mut();
         if let Some(at) = who.contacts.iter().position(|c| &*c.uid == uid) {

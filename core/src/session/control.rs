@@ -105,6 +105,7 @@ pub fn incognito(router: &Router, client: &Arc<Client>, on: bool) {
         };
         for uid in uids {
             router.directory.presence.remove(&uid, Some(client.conn));
+            router.directory.restored.remove(&uid, None);
         }
     }
     tracing::info!(event = "client.incognito", conn = client.conn, on, "incognito");

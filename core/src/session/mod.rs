@@ -268,6 +268,9 @@ impl Sessions {
         if config.cot.replay_presence && config.cot.replay_at == crate::config::ReplayAt::Identify {
             client.out.nudge();
         }
+        if !self.router.directory.restored.is_empty() {
+            client.out.nudge();
+        }
         self.forward(client);
         let template = &config.cot.welcome_message;
         if template.is_empty() || client.listener.kind == ListenerKind::CotSubmit || !self.first_today(&uid) {

@@ -38,9 +38,14 @@ impl Sweep {
         let router = &sessions.router;
         let policy = router.policy();
         let now = clock::tick();
+        // Who does not say who it is sees positions of before the restart a little later.
+        let waits = !router.directory.restored.is_empty();
         let (mut all, mut most) = (0_u64, 0);
         for client in router.directory.roster().clients() {
             look(client, &policy, now);
+            if waits && waited(client) {
+                client.out.nudge();
+            }
             let mut lost = Vec::new();
             client.out.age(now, &policy.marks, |event, why| lost.push((event.head.id, why)));
             if !lost.is_empty() {
@@ -64,6 +69,7 @@ impl Sweep {
             let now = clock::now_ms();
             router.directory.presence.expire(now);
             router.directory.items.expire(now);
+            router.directory.restored.expire(now);
             router.sweep(now);
             let here: std::collections::HashSet<u64> = router.directory.roster().clients().map(|c| c.conn).collect();
             self.slow.retain(|conn| here.contains(conn));
@@ -88,6 +94,12 @@ impl Sweep {
             "all queues together against the memory budget"
         );
     }
+}
+
+/// Is it time for what a client that has not identified itself is shown late? True in two or three sweeps.
+fn waited(client: &Client) -> bool {
+    let age = clock::now_ms() - client.connected;
+    !client.identified() && (super::writer::SILENT_MS..super::writer::SILENT_MS + 2_500).contains(&age)
 }
 
 fn look(client: &Arc<Client>, policy: &Policy, now: u32) {

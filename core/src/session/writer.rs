@@ -40,6 +40,8 @@ const REPLAY_ITEMS: usize = 64;
 const TINY: usize = 16 * 1024;
 /// How long the first write waits for a first byte (RULE-80).
 pub const PROBE_WAIT: Duration = Duration::from_millis(250);
+/// A client that has not said who it is for so long is only looking, ms.
+pub const SILENT_MS: i64 = 5_000;
 
 /// See the file's head.
 pub struct Writer {
@@ -77,15 +79,20 @@ impl Writer {
         let mut round = spare();
         let mut replayed = 0;
         let mut shown = 0;
+        let (mut restored, restored_to) = (0, self.restored_to());
         let (mut of_plugins, plugins_to) = (0, self.router.directory.shown.end());
         let mut ready = false;
         let items_to =
             if self.router.policy().config.cot.replay_map_items { self.router.directory.items.end() } else { 0 };
         loop {
             let replay_to = self.client.out.replay_to();
+            let mut showing = false;
             let replaying = replayed < replay_to && self.may_replay();
             if replaying {
                 replayed = self.replay(&self.router.directory.presence, replayed, replay_to, &mut round.items);
+            } else if restored < restored_to && self.may_see_restored() {
+                restored = self.replay(&self.router.directory.restored, restored, restored_to, &mut round.items);
+                showing = restored < restored_to;
             } else if shown < items_to {
                 shown = self.replay(&self.router.directory.items, shown, items_to, &mut round.items);
             } else if of_plugins < plugins_to {
@@ -100,7 +107,7 @@ impl Writer {
             let waiting = self.client.out.take(&mut round.items, ROUND_ITEMS, ROUND_BYTES);
             if !round.items.is_empty() {
                 round.begin(&mut self.proto);
-            } else if replaying || shown < items_to || of_plugins < plugins_to {
+            } else if replaying || showing || shown < items_to || of_plugins < plugins_to {
                 continue;
             } else if !waiting && self.client.out.is_closed() {
                 return Ok(());
@@ -135,6 +142,16 @@ impl Writer {
         }
     }
 
+    /// Everything up to it is shown: what was there before the restart.
+    fn restored_to(&self) -> u64 {
+        if self.router.policy().config.cot.replay_presence { self.router.directory.restored.end() } else { 0 }
+    }
+
+    /// Who it is must be known, or it would be shown itself; who does not say so for a while is only looking.
+    fn may_see_restored(&self) -> bool {
+        self.client.identified() || clock::now_ms() - self.client.connected >= SILENT_MS
+    }
+
     fn may_replay(&self) -> bool {
         let keys = &self.router.policy().config.cot;
         keys.replay_at == ReplayAt::Connect || self.client.identified()
@@ -145,8 +162,12 @@ impl Writer {
         let now = clock::now_ms();
         let own = self.client.who().uid.clone();
         let groups = self.client.groups();
-        let wanted =
-            |l: &Latest| l.conn != self.client.conn && l.uid != own && l.expires > now && l.send.meets(&groups.receive);
+        // One of before the restart gives way to the one that reports now.
+        let before = std::ptr::eq(shelf, &self.router.directory.restored);
+        let newer = |l: &Latest| before && self.router.directory.presence.get(&l.uid).is_some();
+        let wanted = |l: &Latest| {
+            l.conn != self.client.conn && l.uid != own && l.expires > now && l.send.meets(&groups.receive) && !newer(l)
+        };
         let (cursor, events) = shelf.after(from, to, REPLAY_ITEMS, wanted);
         let at = clock::tick();
         items.extend(events.into_iter().map(|event| Item { event, at, switch: false }));
