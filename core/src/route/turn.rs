@@ -118,21 +118,20 @@ impl Pending {
         Self { ready, bytes, ticket }
     }
 
-    /// Waits for the journal, then stages.
-    pub async fn stage(self, router: &Router) {
-        if let Some(ticket) = self.ticket {
+    /// Waits until the journal has it. Who breaks that off stages it all the same.
+    pub async fn wait(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
             // Late or failed is counted there; an emergency is not held back for a full disk.
             let _ = ticket.wait(JOURNAL_WAIT).await;
         }
+    }
+
+    /// Stages.
+    pub fn stage(self, router: &Router) {
         router.stage(self.ready, self.bytes);
     }
 
-    /// The same without waiting: who would have waited is gone.
-    pub fn stage_at_once(self, router: &Router) {
-        router.stage(self.ready, self.bytes);
-    }
-
-    /// The same on a thread that may wait.
+    /// Both on a thread that may wait.
     pub fn stage_blocking(self, router: &Router) {
         if let Some(ticket) = self.ticket {
             let _ = ticket.wait_blocking(JOURNAL_WAIT);

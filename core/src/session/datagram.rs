@@ -91,11 +91,14 @@ impl Datagrams {
         let mut batch = Batch::new(&self.router, source, text.len());
         // A refusal is counted where it happens.
         if batch.admit_form(text, spans, payload).is_ok()
-            && let Some(pending) = batch.finish().pending
+            && let Some(mut pending) = batch.finish().pending
         {
             // Datagrams have no order that waiting could break.
             let router = self.router.clone();
-            tokio::spawn(async move { pending.stage(&router).await });
+            tokio::spawn(async move {
+                pending.wait().await;
+                pending.stage(&router);
+            });
         }
         Ok(())
     }

@@ -23,8 +23,10 @@ impl Reader {
 
     /// Batches that wait for the journal, in order.
     pub(super) async fn stage(&mut self) {
-        for pending in std::mem::take(&mut self.state.pending) {
-            pending.stage(&self.router).await;
+        // A reader that is stopped meanwhile has lost nothing: each stays in the list until it is staged.
+        while let Some(first) = self.state.pending.first_mut() {
+            first.wait().await;
+            self.state.pending.remove(0).stage(&self.router);
         }
     }
 
@@ -52,8 +54,15 @@ impl Reader {
 /// What was read is delivered, however the reader ends.
 impl Drop for Reader {
     fn drop(&mut self) {
-        for pending in std::mem::take(&mut self.state.pending) {
-            pending.stage_at_once(&self.router);
+        // At the end of the server also what was read and stands behind it.
+        let mut over = !self.sessions.stop_reading.is_cancelled();
+        loop {
+            for pending in std::mem::take(&mut self.state.pending) {
+                pending.stage(&self.router);
+            }
+            let Some(cot) = self.state.control.take().filter(|_| !over) else { return };
+            self.control(&cot, clock::now_ms());
+            over = self.consume(&[]).is_err();
         }
     }
 }
