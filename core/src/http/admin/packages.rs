@@ -30,9 +30,13 @@ const SMALL: u64 = 64 << 10;
 
 /// Its routes.
 pub fn routes(book: &mut Book) {
-    let mut here = |method, path, endpoint, about, status| {
+    let mut here = |method: Method, path, endpoint, about, status| {
+        let takes = method == Method::POST;
         let page = book.on(method, path, Listeners::ADMIN, Auth::RoleAdmin, endpoint).about(about);
-        page.answers(status, JSON).answers(400, JSON).answers(404, JSON).answers(409, JSON).takes(JSON, SMALL);
+        page.answers(status, JSON).answers(400, JSON).answers(404, JSON).answers(409, JSON);
+        if takes {
+            page.takes(JSON, SMALL);
+        }
     };
     let (get, post, delete) = (Method::GET, Method::POST, Method::DELETE);
     here(post.clone(), "/admin/packages", create, "Makes packages for a client, and the user if wanted", 201);
