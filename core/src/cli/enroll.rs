@@ -1,6 +1,6 @@
 //! `fts enroll token|qr|list|remove`: lets somebody get a certificate on their own phone. A token is a password that is good
 //! for one certificate; it is shown once.
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use serde_json::{Value, json};
 
@@ -121,7 +121,12 @@ pub fn pictures(made: &Value, client: &str, png: Option<&PathBuf>, svg: Option<&
     if let Some(path) = svg {
         secret_file(path, qr::svg(&code).as_bytes())?;
     }
-    Ok(format!("{}\n", qr::terminal(&code)))
+    let blocks = qr::terminal(&code);
+    if !std::io::stdout().is_terminal() {
+        return Ok(format!("{blocks}\n"));
+    }
+    // White on black whatever the terminal's own colours are: not every reader takes an inverted code.
+    Ok(blocks.lines().map(|line| format!("\x1b[97;40m{line}\x1b[0m\n")).collect())
 }
 
 /// What to do with the code.

@@ -37,9 +37,9 @@ pub fn code(text: &str) -> Result<QrCode, QrError> {
     QrCode::with_error_correction_level(text, EcLevel::M).map_err(QrError::Text)
 }
 
-/// Blocks for a terminal, two rows a line. Light is what is printed: most terminals are dark, and readers take both.
+/// Blocks for a terminal with light letters on dark ground, two rows a line: what is light in the code is printed.
 pub fn terminal(code: &QrCode) -> String {
-    code.render::<Dense1x2>().dark_color(Dense1x2::Dark).light_color(Dense1x2::Light).quiet_zone(true).build()
+    code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).quiet_zone(true).build()
 }
 
 /// Pixels of a module.
@@ -103,7 +103,8 @@ mod tests {
         assert_eq!((pixels[0], pixels[side * 32 + 32], pixels[side * 31 + 31]), (255, 0, 255));
         assert!(svg(&code).starts_with("<?xml") && svg(&code).contains("<svg"));
         let blocks = terminal(&code);
-        assert!(blocks.lines().count() >= code.width() / 2 && blocks.contains('█'), "{blocks}");
+        assert!(blocks.lines().count() >= code.width() / 2, "{blocks}");
+        assert!(blocks.lines().next().is_some_and(|l| l.chars().all(|c| c == '█')), "the quiet zone is light: {blocks}");
         assert!(super::code(&"x".repeat(5_000)).is_err());
     }
 }
