@@ -10,8 +10,10 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
+use parking_lot::{Condvar, Mutex};
 use zip::{
     ZipArchive,
     read::{ArchiveOffset, Config},
@@ -69,6 +71,36 @@ pub enum ArchiveError {
     Missing,
     #[error("what is inflated cannot be kept: {0}")]
     Write(io::Error),
+}
+
+/// Archives that are unpacked into memory at the same time, and how long one waits for its turn.
+const AT_ONCE: usize = 2;
+const PATIENCE: Duration = Duration::from_secs(5);
+static UNPACKING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+/// Permission to unpack an archive into memory, for as long as it is held: whoever sends many large ones at once must
+/// not have the server's memory.
+#[derive(Debug)]
+pub struct Turn(());
+
+/// Waits a few seconds for it. None: too many others are at it, try again.
+pub fn turn() -> Option<Turn> {
+    let (count, ended) = &UNPACKING;
+    let mut count = count.lock();
+    let waited = ended.wait_while_for(&mut count, |count| *count >= AT_ONCE, PATIENCE);
+    if waited.timed_out() && *count >= AT_ONCE {
+        return None;
+    }
+    *count += 1;
+    Some(Turn(()))
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let (count, ended) = &UNPACKING;
+        *count.lock() -= 1;
+        ended.notify_one();
+    }
 }
 
 /// One file in an archive.

@@ -134,3 +134,11 @@ fn a_damaged_member_is_an_error() {
     let mut archive = open(bytes).unwrap();
     assert!(matches!(archive.read(0, 100), Err(ArchiveError::Damaged(..))));
 }
+
+#[test]
+fn few_unpack_at_once_and_others_wait() {
+    let taken: Vec<_> = (0..AT_ONCE).map(|_| turn().unwrap()).collect();
+    let waiting = std::thread::spawn(|| turn().is_some());
+    drop(taken);
+    assert!(waiting.join().unwrap());
+}

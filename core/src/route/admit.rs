@@ -1,8 +1,8 @@
 //! Step 1, admit: one frame becomes an event or is refused with a reason.
 //!
-//! Order: what an injector adds, notices only the server makes (RULE-71), filters (9.2, 9.3), stale (RULE-23), rates (9.6), loop (RULE-72),
-//! then the text is copied once into the batch's buffer with repairs (RULE-19, 21) and our flow tag spliced in, and,
-//! when there is a `<marti>`, a second time without it (RULE-55). Control types never come here.
+//! Order: what an injector adds, notices only the server makes (RULE-71), filters (9.2, 9.3), stale (RULE-23), rates
+//! (9.6), loop (RULE-72), then the text is copied once into the batch's buffer with repairs (RULE-19, 21) and our flow tag
+//! spliced in, and, when there is a `<marti>`, a second time without it (RULE-55). Control types never come here.
 
 use std::time::Instant;
 

@@ -34,6 +34,7 @@ pub struct Bed {
     pub dir: TempDir,
 }
 
+#[allow(clippy::new_without_default)] // Nobody would use it.
 impl Bed {
     pub fn new() -> Self {
         Self::with(&[])
@@ -55,13 +56,8 @@ impl Bed {
         let db = store::core::temporary().unwrap();
         let (accounts, authority) = (Accounts::new(db.clone(), running.clone()), Arc::new(ArcSwapOption::empty()));
         accounts.open_groups(&router.directory, &running.load_full()).unwrap();
-        let certificates = Certificates::new(
-            db.clone(),
-            running.clone(),
-            authority.clone(),
-            accounts.audit.clone(),
-            router.clone(),
-        );
+        let certificates =
+            Certificates::new(db.clone(), running.clone(), authority.clone(), accounts.audit.clone(), router.clone());
         let history = History::new(db.clone(), running.clone(), router.directory.clone()).unwrap();
         let native = Native {
             certificates,

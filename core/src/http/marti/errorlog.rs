@@ -1,23 +1,27 @@
 //! `/Marti/ErrorLog`: what ATAK hands in after a crash (marti-http.md 10): a zip in base64, each of whose files becomes a
 //! row. Whoever the listener lets in may hand one in; only administrators read and remove. The zip is not believed
 //! (`archive`), names lose their folders, and all logs together have a limit: a phone in a loop cannot fill the disk.
-use std::io::{Cursor, Write};
+use std::{
+    fs::File,
+    io::{self, Read, Seek, Write},
+};
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use base64::{
-    Engine,
     alphabet::STANDARD,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+    read::DecoderReader,
 };
 use fts_plugin_api::cot::format_time;
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 use crate::{
-    archive::{Archive, Limits},
+    archive::{self, Archive, Limits},
     files::name,
     http::{
         answer::{Answer, HandlerError, Stored},
         auth::Auth,
+        body::Body,
         call::Call,
         listener::Listeners,
         native::{Book, Native},
@@ -57,6 +61,7 @@ pub fn routes(book: &mut Book) {
         .takes(text, BODY)
         .answers(200, "")
         .answers(400, text)
+        .answers(503, text)
         .answers(507, text);
     book.on(Method::GET, path, Listeners::TAK, Auth::RoleAdmin, get)
         .about("Error logs: id is a number, several with commas, or ALL")
@@ -73,7 +78,7 @@ pub fn routes(book: &mut Book) {
         .answers(404, text);
 }
 
-fn post(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+fn post(native: &Native, mut call: Call) -> Result<Answer, HandlerError> {
     let said = |name| call.query.get_any_case(name).unwrap_or_default().chars().take(WORD).collect::<String>();
     let sender = Sender {
         uid: said("uid"),
@@ -86,7 +91,10 @@ fn post(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     if sender.uid.is_empty() {
         return Err(HandlerError::bad_request("uid: the device the logs are of"));
     }
-    let files = unpacked(&call).map_err(HandlerError::bad_request)?;
+    let zip = decoded(native, &mut call.body)?;
+    let busy = || HandlerError::new(StatusCode::SERVICE_UNAVAILABLE, "others hand in their logs; try again");
+    let _turn = archive::turn().ok_or_else(busy)?;
+    let files = unpacked(zip).map_err(HandlerError::bad_request)?;
     let more: u64 = files.iter().map(|(_, bytes)| bytes.len() as u64).sum();
     if error_log::bytes(&native.db)?.saturating_add(more) > ALL {
         return Err(HandlerError::new(StatusCode::INSUFFICIENT_STORAGE, "the server keeps no more error logs"));
@@ -95,14 +103,53 @@ fn post(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     Ok(Answer::empty(StatusCode::OK))
 }
 
+/// What stands in the body, as a file: it may be long, and many may come at once.
+fn decoded(native: &Native, body: &mut Body) -> Result<File, HandlerError> {
+    let disk = |error: io::Error| {
+        tracing::error!(event = "db.error", %error, "an error log could not be written to a file");
+        HandlerError::internal("the log could not be kept")
+    };
+    let mut file = tempfile::tempfile_in(native.files.tmp()).map_err(disk)?;
+    let mut decoder = DecoderReader::new(Dense(body), &BASE64);
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        // An error of the body's own file is told like this, too; it is as rare as it is unimportant to whom.
+        let read = decoder.read(&mut buffer);
+        match read.map_err(|e| HandlerError::bad_request(format!("the body is not base64: {e}")))? {
+            0 => break,
+            read => file.write_all(&buffer[..read]).map_err(disk)?,
+        }
+    }
+    file.rewind().map_err(disk)?;
+    Ok(file)
+}
+
+/// The body without its line breaks.
+struct Dense<'a>(&'a mut Body);
+
+impl Read for Dense<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.0.read(into)?;
+            let mut kept = 0;
+            for at in 0..read {
+                if !into[at].is_ascii_whitespace() {
+                    into[kept] = into[at];
+                    kept += 1;
+                }
+            }
+            // Nothing but white space is not the end.
+            if kept > 0 || read == 0 {
+                return Ok(kept);
+            }
+        }
+    }
+}
+
 /// Names without folders, and contents.
-fn unpacked(call: &Call) -> Result<Vec<(String, Vec<u8>)>, String> {
-    let mut text = call.body.bytes(BODY).map_err(|e| e.to_string())?.to_vec();
-    text.retain(|b| !b.is_ascii_whitespace());
-    let bytes = BASE64.decode(&text).map_err(|e| format!("the body is not base64: {e}"))?;
-    drop(text);
-    let mut archive = Archive::open(Cursor::new(bytes), Limits { total: INFLATED, ..Limits::default() })
-        .map_err(|e| e.to_string())?;
+fn unpacked(zip: File) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let limits = Limits { total: INFLATED, ..Limits::default() };
+    let mut archive = Archive::open(io::BufReader::new(zip), limits).map_err(|e| e.to_string())?;
     let files = (0..archive.members().len()).map(|at| {
         let name = archive.members()[at].base().to_owned();
         archive.read(at, INFLATED).map(|bytes| (name, bytes)).map_err(|e| e.to_string())
@@ -165,11 +212,11 @@ fn get(native: &Native, call: Call) -> Result<Answer, HandlerError> {
 }
 
 /// All of them as `<id>_<name>` in a zip that is nowhere but in this file.
-fn packed(native: &Native, logs: &[Log]) -> Result<Stored, std::io::Error> {
+fn packed(native: &Native, logs: &[Log]) -> Result<Stored, io::Error> {
     let mut zip = ZipWriter::new(tempfile::tempfile_in(native.files.tmp())?);
     for log in logs {
         // One that was removed meanwhile is left out.
-        let bytes = error_log::contents(&native.db, log.id).map_err(std::io::Error::other)?;
+        let bytes = error_log::contents(&native.db, log.id).map_err(io::Error::other)?;
         let Some(bytes) = bytes else { continue };
         zip.start_file(format!("{}_{}", log.id, log.file_name), SimpleFileOptions::default())?;
         zip.write_all(&bytes)?;
@@ -196,6 +243,10 @@ fn delete(native: &Native, call: Call) -> Result<Answer, HandlerError> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
+    use base64::Engine;
+
     use super::*;
     use crate::http::marti::bed::{Ask, Bed};
 

@@ -340,7 +340,7 @@ mod tests {
         let (blue, red) = (connection("c1", "alpha", "Blue", &["f2", "f1"]), connection("c2", "bravo", "Red", &["f1"]));
         put(&db, &[&blue, &red]);
         let sees = |groups: &[&str]| visible(&db, &groups.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
-        assert_eq!(sees(&["Blue"]), [blue.clone()]);
+        assert_eq!(sees(&["Blue"]), std::slice::from_ref(&blue));
         assert_eq!(sees(&["Blue", "Red"]), [blue.clone(), red.clone()]);
         assert!(sees(&["Green"]).is_empty() && sees(&[]).is_empty());
         assert_eq!(get(&db, "c2").unwrap(), Some(red.clone()));

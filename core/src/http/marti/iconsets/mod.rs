@@ -3,13 +3,17 @@
 //! in, a set is replaced and removed by who handed it in and by administrators.
 mod upload;
 
-use std::io::Cursor;
+use std::{
+    fs::File,
+    io::{BufReader, Cursor},
+};
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::envelope;
 use crate::{
+    archive,
     http::{
         answer::{Answer, HandlerError},
         auth::{Auth, Identity, Role},
@@ -36,7 +40,8 @@ pub fn routes(book: &mut Book) {
         .upload(&["file"])
         .takes("multipart/form-data", BODY)
         .answers(200, json)
-        .answers(400, json);
+        .answers(400, json)
+        .answers(503, json);
     book.on(Method::GET, "/Marti/api/iconset/all/uid", Listeners::TAK, Auth::User, uids)
         .about("Uids of all icon sets")
         .answers(200, json);
@@ -71,8 +76,13 @@ fn post(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     if who.role == Role::ReadOnly {
         return Err(HandlerError::forbidden("your account may only read"));
     }
-    let bytes = call.body.bytes(BODY).map_err(|e| HandlerError::bad_request(e.to_string()))?;
-    let (set, icons) = upload::read(Cursor::new(bytes)).map_err(HandlerError::bad_request)?;
+    let busy = || HandlerError::new(StatusCode::SERVICE_UNAVAILABLE, "others hand in their icons; try again");
+    let _turn = archive::turn().ok_or_else(busy)?;
+    let read = match call.body.path() {
+        Some(path) => File::open(path).map_err(|e| e.to_string()).and_then(|f| upload::read(BufReader::new(f))),
+        None => call.body.bytes(BODY).map_err(|e| e.to_string()).and_then(|b| upload::read(Cursor::new(b))),
+    };
+    let (set, icons) = read.map_err(HandlerError::bad_request)?;
     let set = Iconset { owner: owner(who), updated_at: clock::now_ms(), ..set };
     match iconset::put(&native.db, &set, icons, who.role == Role::Admin)? {
         true => Ok(envelope(native, "String", json!(set.uid))),
