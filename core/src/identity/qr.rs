@@ -104,7 +104,10 @@ mod tests {
         assert!(svg(&code).starts_with("<?xml") && svg(&code).contains("<svg"));
         let blocks = terminal(&code);
         assert!(blocks.lines().count() >= code.width() / 2, "{blocks}");
-        assert!(blocks.lines().next().is_some_and(|l| l.chars().all(|c| c == '█')), "the quiet zone is light: {blocks}");
+        assert!(
+            blocks.lines().next().is_some_and(|l| l.chars().all(|c| c == '█')),
+            "the quiet zone is light: {blocks}"
+        );
         assert!(super::code(&"x".repeat(5_000)).is_err());
     }
 }
