@@ -35,7 +35,7 @@ pub(super) async fn begin(server: &Arc<Server>, journal: Arc<Journal>) -> Result
         let _ = of.router.history.set(history.clone());
         restore(&of)
     });
-    let shown = begun.await.unwrap_or_else(|_| Ok(0))?;
+    let shown = begun.await.map_err(|e| BootError::Io("history", std::io::Error::other(e)))??;
     server.native.vault.begin();
     if shown > 0 {
         tracing::info!(event = "history.restored", positions = shown, "last positions are shown again");

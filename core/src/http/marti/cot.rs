@@ -97,7 +97,7 @@ fn all(native: &Native, call: &Call, uid: &str, reach: &Reach) -> Result<Answer,
         return nothing();
     }
     let truncated = found.truncated;
-    let answer = events(None, move || found.next().map_err(|e| e.to_string()));
+    let answer = events(None, move || found.page().map_err(|e| e.to_string()));
     let header = (HeaderName::from_static("x-truncated"), HeaderValue::from_static("true"));
     Ok(if truncated { answer.with(header.0, header.1) } else { answer })
 }
@@ -136,11 +136,11 @@ fn in_window(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     native.history.fresh();
     let reach = Reach::of(&call.identity);
     let mut pages = native.history.search(Search { uid: None, window, area, types, chat: true, listed: true, reach });
-    let first = pages.next()?;
+    let first = pages.page()?;
     if first.is_empty() {
         return nothing();
     }
-    Ok(events(Some(first), move || pages.next().map_err(|e| e.to_string())))
+    Ok(events(Some(first), move || pages.page().map_err(|e| e.to_string())))
 }
 
 fn matching(native: &Native, call: Call) -> Result<Answer, HandlerError> {

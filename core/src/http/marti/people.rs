@@ -115,7 +115,7 @@ fn seen(native: &Native, call: &Call) -> Result<Vec<Arc<Client>>, HandlerError> 
             !c.internal()
                 && c.identified()
                 && !c.incognito.load(std::sync::atomic::Ordering::Relaxed)
-                && !(own_only && !c.remote_of().is_empty())
+                && (!own_only || c.remote_of().is_empty())
                 && shares(c, &call.identity)
         })
         .cloned()

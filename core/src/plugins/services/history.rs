@@ -78,7 +78,7 @@ pub fn query(plugins: &Plugins, generation: &Generation, ask: EventQuery) -> Res
     let mut pages = history.search(search);
     let mut all = elsewhere;
     loop {
-        let page = pages.next().map_err(|e| stored(&e))?;
+        let page = pages.page().map_err(|e| stored(&e))?;
         if page.is_empty() || all.len() >= most {
             break;
         }

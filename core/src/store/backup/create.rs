@@ -167,7 +167,7 @@ fn beside(plan: &Plan) -> Result<Vec<(String, PathBuf)>, BackupError> {
         // The database was copied; what SQLite keeps beside it and copies before migrations are nothing to restore.
         own.retain(|(name, _)| {
             let file = name.rsplit('/').next().unwrap_or_default();
-            !file.starts_with("data.db") && !(file.starts_with("pre-") && file.ends_with(".db"))
+            !(file.starts_with("data.db") || file.starts_with("pre-") && file.ends_with(".db"))
         });
         all.extend(own);
     }

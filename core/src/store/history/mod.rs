@@ -33,18 +33,14 @@ use std::{
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
+pub(crate) use self::forward::without_marti;
+use self::{kept::Item, queue::Queue, recorder::Recorder, sets::Sets, sources::Sources};
 pub use self::{
     kept::{Goodbye, Kept, Session},
     restore::Position,
     sets::Reach,
 };
-pub(crate) use self::forward::without_marti;
-use self::{kept::Item, queue::Queue, recorder::Recorder, sets::Sets, sources::Sources};
-use super::{
-    database::Database,
-    error::StoreError,
-    journal::Journal,
-};
+use super::{database::Database, error::StoreError, journal::Journal};
 use crate::{
     config::{Archive, Config},
     directory::{Client, Departed, Directory, Leave},

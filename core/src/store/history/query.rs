@@ -147,7 +147,7 @@ impl Pages {
     ///
     /// # Errors
     /// The database's.
-    pub fn next(&mut self) -> Result<Vec<StoredEvent>, StoreError> {
+    pub fn page(&mut self) -> Result<Vec<StoredEvent>, StoreError> {
         let _timed = meters::timed(if self.search.uid.is_some() { "all" } else { "search" });
         let (below, id) = self.below.unwrap_or((Millis::MAX, i64::MAX));
         let s = &self.search;

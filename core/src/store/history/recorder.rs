@@ -145,7 +145,7 @@ impl Recorder {
         {
             rows.push(Row::Point { point, groups });
         }
-        rows.push(Row::Event { entry, groups, keep });
+        rows.push(Row::Event { entry: Box::new(entry), groups, keep });
     }
 
     fn set(&self, names: &[String]) -> Option<i64> {

@@ -26,7 +26,8 @@ const OLD_CHAT: &str =
 const OLD_POINTS: &str = "DELETE FROM track_point WHERE id IN (SELECT id FROM track_point WHERE server_ms < ?1 ORDER BY server_ms LIMIT ?3 + 0 * ?2)";
 const OLD_SESSIONS: &str = "DELETE FROM client_session WHERE id IN (SELECT id FROM client_session \
      WHERE disconnected_ms < ?1 ORDER BY disconnected_ms LIMIT ?3 + 0 * ?2)";
-const OLD_AUDIT: &str = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ?1 ORDER BY at LIMIT ?3 + 0 * ?2)";
+const OLD_AUDIT: &str =
+    "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ?1 ORDER BY at LIMIT ?3 + 0 * ?2)";
 const OLD_ERROR_LOGS: &str =
     "DELETE FROM error_log WHERE id IN (SELECT id FROM error_log WHERE at < ?1 ORDER BY at LIMIT ?3 + 0 * ?2)";
 /// The oldest positions, whatever their age.

@@ -24,7 +24,7 @@ pub const MOST: usize = 10_000;
 /// All events of a uid, newest first, a page at a time: ours and those of plugins.
 pub struct Merged {
     ours: Pages,
-    page: Vec<StoredEvent>,
+    ahead: Vec<StoredEvent>,
     theirs: Vec<StoredEvent>,
     left: usize,
     /// There are more than are answered.
@@ -85,7 +85,7 @@ impl History {
             reach: reach.clone(),
         };
         let ours = self.search(search);
-        Ok(Merged { ours, page: Vec::new(), theirs, left: MOST.min(count), truncated: count > MOST })
+        Ok(Merged { ours, ahead: Vec::new(), theirs, left: MOST.min(count), truncated: count > MOST })
     }
 }
 
@@ -104,14 +104,14 @@ impl Merged {
     ///
     /// # Errors
     /// The database's.
-    pub fn next(&mut self) -> Result<Vec<StoredEvent>, StoreError> {
+    pub fn page(&mut self) -> Result<Vec<StoredEvent>, StoreError> {
         if self.left == 0 {
             return Ok(Vec::new());
         }
-        if self.page.is_empty() {
-            self.page = self.ours.next()?;
+        if self.ahead.is_empty() {
+            self.ahead = self.ours.page()?;
         }
-        let ours = std::mem::take(&mut self.page);
+        let ours = std::mem::take(&mut self.ahead);
         // What is older than this page's oldest waits for the next one.
         let oldest = ours.last().map_or(i64::MIN, |e| e.received);
         let split = self.theirs.partition_point(|e| e.received >= oldest);

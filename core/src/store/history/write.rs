@@ -20,7 +20,7 @@ use crate::{
 pub(super) enum Row {
     /// An event with the number of its set of groups, and whether it is kept as one.
     Event {
-        entry: Entry,
+        entry: Box<Entry>,
         groups: i64,
         keep: bool,
     },
