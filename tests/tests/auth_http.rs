@@ -110,7 +110,8 @@ fn id12_18_a_good_password_gives_a_token_and_a_bad_one_the_error_clients_know() 
     assert!(claims.as_object().unwrap().values().all(|v| v.is_string() || v.is_number()), "flat: {claims}");
     let bad = login(&server, "alice", "wrong password").expect(401).json();
     assert_eq!(bad, json!({"error": "invalid_grant", "error_description": "Bad credentials"}));
-    for form in ["", "grant_type=password", "grant_type=password&username=alice", "username=alice&password=x"] {
+    let other = "grant_type=refresh_token&username=alice&password=x";
+    for form in ["", "grant_type=password", "grant_type=password&username=alice", "username=alice&password=x", other] {
         let reply = door(&server).post("/oauth/token", FORM, form.as_bytes());
         assert_eq!((reply.status, &reply.json()["error"]), (400, &json!("invalid_request")), "{form}");
     }

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use crate::{
     http::{
         answer::{Answer, HandlerError},
-        auth::{Auth, Via},
+        auth::Auth,
         call::{Call, Fields},
+        identify,
         listener::Listeners,
         native::{Book, Native},
     },
@@ -84,19 +85,18 @@ fn token(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let bad = |what: &str| error(StatusCode::BAD_REQUEST, "invalid_request", what);
     let grant = params.get("grant_type");
     if grant.is_some_and(|g| g != "password") {
-        return Ok(error(StatusCode::BAD_REQUEST, "unsupported_grant_type", "grant_type must be password"));
+        return Ok(bad("grant_type must be password"));
     }
-    let made = match (params.get("username"), params.get("password")) {
+    let shown = match (params.get("username"), params.get("password")) {
+        (None, None) => basic(&call),
         (Some(_), Some(_)) if grant.is_none() => return Ok(bad("grant_type=password is missing")),
-        (Some(name), Some(password)) if !name.is_empty() && !password.is_empty() => {
-            native.accounts.access_token(name, password, from)
-        }
-        (None, None) if call.identity.via == Via::Basic => basic(native, &call, from),
-        // It said who it is in a way that was not good: the same answer as for a wrong password.
-        (None, None) if is_basic(&call) => Err(AuthError::Wrong.into()),
-        _ => return Ok(bad("username and password are missing")),
+        (name, password) => name.zip(password).map(|(n, p)| (n.to_owned(), p.to_owned())),
     };
-    match made {
+    let Some((name, password)) = shown else { return Ok(bad("username and password are missing")) };
+    if name.is_empty() || password.is_empty() {
+        return refused(&AuthError::Wrong);
+    }
+    match native.accounts.access_token(&name, &password, from) {
         Ok(made) => Ok(answer(&made)),
         Err(TokenError::Auth(why)) => refused(&why),
         Err(TokenError::Key(error)) => {
@@ -106,21 +106,10 @@ fn token(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     }
 }
 
-fn is_basic(call: &Call) -> bool {
-    let shown = call.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-    shown.is_some_and(|v| v.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic ")))
-}
-
-/// Who logged in with Basic; an enrolment token is good for a certificate and nothing else.
-fn basic(native: &Native, call: &Call, from: std::net::IpAddr) -> Result<AccessToken, TokenError> {
-    let who = &call.identity;
-    let (Some(name), None) = (&who.user, who.enrollment_token) else { return Err(AuthError::Wrong.into()) };
-    let login = native.accounts.by_name(name, &[]).or_else(|why| match why {
-        // Which groups it has here is nothing a token says.
-        AuthError::NoGroups => native.accounts.by_name(name, &native.config().listeners.enrollment.default_groups),
-        why => Err(why),
-    })?;
-    native.accounts.access_token_of(login, from)
+/// The listener tries no password on an open route: what stands in the header is for this one.
+fn basic(call: &Call) -> Option<(String, String)> {
+    let (scheme, rest) = call.headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("basic").then(|| identify::basic(rest.trim()).unwrap_or_default())
 }
 
 fn answer(made: &AccessToken) -> Answer {
