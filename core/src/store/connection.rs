@@ -128,6 +128,10 @@ impl Link {
              PRAGMA query_only={query_only};"
         );
         self.sqlite.execute_batch(&settings).map_err(fail)?;
+        if role == Role::Writer && !options.confined {
+            // Positions of many clients go to as many places of an index: KiB.
+            self.sqlite.execute_batch("PRAGMA cache_size=-8192").map_err(fail)?;
+        }
         if options.confined {
             self.sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(fail)?;
         }

@@ -52,6 +52,14 @@ impl Transaction {
         self.run(|link| link.exec(sql, params))
     }
 
+    /// Runs one INSERT; the number of the row it made.
+    ///
+    /// # Errors
+    /// As [`Self::exec`].
+    pub fn insert(&self, sql: &str, params: &[Value]) -> Result<i64, StoreError> {
+        self.run(|link| link.exec(sql, params).map(|_| link.sqlite.last_insert_rowid()))
+    }
+
     /// All rows of one statement, which sees what this transaction wrote and may write itself (RETURNING).
     ///
     /// # Errors

@@ -110,8 +110,8 @@ fn event(tx: &Transaction, entry: &Entry, groups: i64) -> Result<(String, Vec<Va
     ];
     let sql = "INSERT INTO cot_event(uid, type, how, time_ms, start_ms, stale_ms, server_ms, lat, lon, hae, ce, le, callsign, \
                sender_uid, sender_user, groups, readers, dest, xml) \
-               VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19) RETURNING id";
-    let id = tx.query(sql, &values)?.first().map_or(0, |r| r.int("id"));
+               VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)";
+    let id = tx.insert(sql, &values)?;
     if let Some(chat) = Chat::of(cot) {
         message(tx, &chat, entry, id, groups, time)?;
     }
@@ -214,8 +214,8 @@ fn begin(tx: &Transaction, s: &Session, groups: i64, open: &mut Open) -> Result<
     values.extend([text(&*s.takv), text(s.address.clone()), text(s.listener.clone())]);
     values.extend([Value::Integer(s.at), Value::Integer(groups)]);
     let sql = "INSERT INTO client_session(uid, callsign, user, team, role, takv, address, listener, connected_ms, groups) \
-               VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10) RETURNING id";
-    let row = tx.query(sql, &values)?.first().map_or(0, |r| r.int("id"));
+               VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)";
+    let row = tx.insert(sql, &values)?;
     open.insert(s.conn, (row, said));
     Ok(())
 }

@@ -29,19 +29,23 @@ CREATE TABLE cot_event (
   deleted INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX cot_event_uid ON cot_event(uid, server_ms);
-CREATE INDEX cot_event_type ON cot_event(type, server_ms);
+-- Positions are asked for by uid, time and place, never by type alone; they are nearly all rows, so they pay for two.
+CREATE INDEX cot_event_type ON cot_event(type, server_ms) WHERE type >= 'b';
 CREATE INDEX cot_event_time ON cot_event(server_ms, lat, lon);
 
 -- The newest row of each uid. `gone` = its connection said goodbye: it is not shown again after a restart.
 CREATE TABLE cot_latest (
   uid TEXT PRIMARY KEY,
-  event_id INTEGER NOT NULL REFERENCES cot_event(id) ON DELETE CASCADE,
+  event_id INTEGER NOT NULL,
   stale_ms INTEGER NOT NULL,
   is_sa INTEGER NOT NULL,
   gone INTEGER NOT NULL DEFAULT 0,
   deleted INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX cot_latest_event ON cot_latest(event_id);
+-- Instead of a foreign key, whose index every position would have to change.
+CREATE TRIGGER cot_latest_gone AFTER DELETE ON cot_event BEGIN
+  DELETE FROM cot_latest WHERE uid = OLD.uid AND event_id = OLD.id;
+END;
 
 -- `time_ms` is the device's, or the server's where the device's clock is wrong. `source`: live, or who uploaded it.
 CREATE TABLE track_point (
@@ -65,7 +69,7 @@ CREATE TABLE track_point (
 ) STRICT;
 CREATE UNIQUE INDEX track_point_uid ON track_point(uid, time_ms);
 CREATE INDEX track_point_time ON track_point(time_ms);
-CREATE INDEX track_point_server ON track_point(server_ms);
+CREATE INDEX track_point_added ON track_point(server_ms) WHERE source <> '';
 
 -- `dest_uid` NULL = a room. `everyone` = a room everybody is in.
 CREATE TABLE chat (

@@ -221,3 +221,23 @@ fn points_are_asked_for_and_added() {
     let all = history.tracks(&TrackQuery { from: Some(0), ..ask }).unwrap();
     assert_eq!((all.len(), all[0].source.as_str(), all[1].source.as_str()), (11, "kml", ""));
 }
+
+/// What a position costs the recorder; run with `--release --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn positions_per_second() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("fts.db");
+    let config = config(&[&format!("storage.path={:?}", path.display().to_string())]);
+    let bed = Bed::on(crate::store::core::open(&config).unwrap().0, &[], None);
+    let began = std::time::Instant::now();
+    for n in 0..40_000_i64 {
+        let at = NOW + n / 1_000 * 1_000;
+        let text =
+            sa(&format!("ANDROID-{:016x}", n % 1_000), at).replace("45.5", &format!("{}", 45.0 + n as f64 / 1e5));
+        bed.put(&text, at, &["red"], None);
+    }
+    bed.settled();
+    let (took, rows) = (began.elapsed(), bed.count("cot_event"));
+    println!("{rows} events, {} points in {took:?}: {:?} each", bed.count("track_point"), took / rows as u32);
+}
