@@ -43,17 +43,24 @@ pub(super) fn open(
     let history = History::new(db.clone(), running.clone(), router.directory.clone())?;
     let vault = Vault::new(running.clone(), history.clone());
     let files = Files::open(db.clone(), running.clone())?;
-    let certificates = Certificates::new(
-        db.clone(),
-        running.clone(),
-        authority.clone(),
-        accounts.audit.clone(),
-        router.clone(),
-    );
+    let certificates =
+        Certificates::new(db.clone(), running.clone(), authority.clone(), accounts.audit.clone(), router.clone());
     certificates.start()?;
     let _ = sessions.certificates.set(certificates.clone());
-    let native =
-        Native { running, router, sessions, mux, db, accounts, authority, certificates, history, vault, files, bound: OnceLock::new() };
+    let native = Native {
+        running,
+        router,
+        sessions,
+        mux,
+        db,
+        accounts,
+        authority,
+        certificates,
+        history,
+        vault,
+        files,
+        bound: OnceLock::new(),
+    };
     let native = Arc::new(native);
     fallbacks::register(&native.mux, &config.server.node_id).map_err(|e| BootError::Plugin(e.to_string()))?;
     let mut book = Book::new(native.clone());

@@ -10,8 +10,8 @@ use crate::{
 };
 
 mod ask;
-mod backup;
 mod audit;
+mod backup;
 mod cert;
 mod client;
 mod clients;

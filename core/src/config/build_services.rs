@@ -137,11 +137,7 @@ impl Build<'_> {
     }
 
     pub(super) fn backup(&mut self) -> Backup {
-        Backup {
-            schedule: self.text("backup.schedule"),
-            dir: self.path("backup.dir"),
-            keep: self.count("backup.keep"),
-        }
+        Backup { schedule: self.text("backup.schedule"), dir: self.path("backup.dir"), keep: self.count("backup.keep") }
     }
 
     /// A path that may be left out.

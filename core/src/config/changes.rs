@@ -14,7 +14,18 @@ pub struct Changes {
     pub plugins: BTreeSet<String>,
 }
 
-const LIVE: [&str; 10] = ["cot.", "stream.limits.", "log.level", "packages.", "shutdown.", "auth.", "enrollment.", "groups.", "retention.", "marti."];
+const LIVE: [&str; 10] = [
+    "cot.",
+    "stream.limits.",
+    "log.level",
+    "packages.",
+    "shutdown.",
+    "auth.",
+    "enrollment.",
+    "groups.",
+    "retention.",
+    "marti.",
+];
 /// Sizes of things made at start, in spite of their table.
 const FIXED: [&str; 1] = ["stream.limits.handshakes_active"];
 

@@ -44,45 +44,59 @@ impl Reach {
 /// See the file's head.
 #[derive(Debug, Default)]
 pub(super) struct Sets {
-    all: RwLock<HashMap<Vec<String>, i64>>,
+    all: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    ids: HashMap<Vec<String>, i64>,
+    names: HashMap<i64, Vec<String>>,
+}
+
+impl Known {
+    fn add(&mut self, id: i64, names: Vec<String>) {
+        self.names.insert(id, names.clone());
+        self.ids.insert(names, id);
+    }
 }
 
 impl Sets {
     /// Those of this database.
     pub fn load(db: &Database) -> Result<Self, StoreError> {
         let rows = db.query("SELECT id, names FROM group_set", &[])?;
-        let read = |text: &str| serde_json::from_str(text).unwrap_or_default();
-        let all = rows.iter().map(|row| (read(row.text("names")), row.int("id"))).collect();
+        let mut all = Known::default();
+        // The server wrote them; one that cannot be read is nobody's.
+        rows.iter().for_each(|row| all.add(row.int("id"), serde_json::from_str(row.text("names")).unwrap_or_default()));
         Ok(Self { all: RwLock::new(all) })
     }
 
     /// The number of a set, made when it is new. `names` sorted.
     pub fn id(&self, db: &Database, names: &[String]) -> Result<i64, StoreError> {
-        if let Some(id) = self.all.read().get(names) {
+        if let Some(id) = self.all.read().ids.get(names) {
             return Ok(*id);
         }
         let mut all = self.all.write();
-        if let Some(id) = all.get(names) {
+        if let Some(id) = all.ids.get(names) {
             return Ok(*id);
         }
         let text = Value::Text(serde_json::Value::from(names).to_string());
         db.exec("INSERT OR IGNORE INTO group_set(names) VALUES(?1)", std::slice::from_ref(&text))?;
         let row = db.query("SELECT id FROM group_set WHERE names = ?1", &[text])?;
         let id = row.first().map_or(0, |r| r.int("id"));
-        all.insert(names.to_vec(), id);
+        all.add(id, names.to_vec());
         Ok(id)
     }
 
     /// The names of a set.
     pub fn names(&self, id: i64) -> Vec<String> {
-        self.all.read().iter().find(|(_, n)| **n == id).map(|(names, _)| names.clone()).unwrap_or_default()
+        self.all.read().names.get(&id).cloned().unwrap_or_default()
     }
 
     /// The numbers of the sets that share a group with these, as JSON for `json_each`.
     pub fn meeting(&self, groups: Option<&[String]>) -> Value {
         let all = self.all.read();
         let meets = |names: &[String]| groups.is_none_or(|g| names.iter().any(|n| g.contains(n)));
-        let ids: Vec<i64> = all.iter().filter(|(names, _)| meets(names)).map(|(_, id)| *id).collect();
+        let ids: Vec<i64> = all.ids.iter().filter(|(names, _)| meets(names)).map(|(_, id)| *id).collect();
         Value::Text(serde_json::Value::from(ids).to_string())
     }
 
