@@ -165,7 +165,7 @@ fn op13_4_an_unknown_key_is_refused_with_line_and_suggestion() {
     let file = dir.path().join("x.toml");
     let check = |content: &str| {
         fs::write(&file, content).unwrap();
-        let out = fts(dir.path(), &[], &["run", "--config", "x.toml"]);
+        let out = fts(dir.path(), &[], &["run", "--check", "--config", "x.toml"]);
         assert_eq!(out.status.code(), Some(4), "{}", text(&out.stderr));
         text(&out.stderr)
     };
@@ -185,7 +185,7 @@ fn op13_4_an_unknown_key_is_refused_with_line_and_suggestion() {
     }
     let said = check("[cot\n");
     assert!(said.contains("x.toml:1: not TOML"), "{said}");
-    let said = check("[marti]\nlocate = true\n");
+    let said = check("[rest]\nmax_repeated = 1\n");
     assert!(said.contains("does not have yet"), "{said}");
     let said = check("[log]\nlevel = \"info,fts=loud\"\n");
     assert!(said.contains("x.toml:2: log.level"), "{said}");
