@@ -128,3 +128,12 @@ fn m10_what_is_switched_off_is_not_there() {
     // Off unless it is switched on.
     web.post("/locate/api?latitude=1&longitude=2&name=x", "", b"").expect(404);
 }
+
+#[test]
+fn m15_35_citrap_without_its_plugin_is_an_empty_list() {
+    let server = Server::start();
+    let web = Web::plain(&server, "marti_http");
+    let reply = web.get("/Marti/api/citrap").expect(200);
+    assert_eq!((reply.text().as_str(), reply.header("content-type")), ("[]", Some("application/json")));
+    web.get("/Marti/api/citrap/1").expect(404);
+}
