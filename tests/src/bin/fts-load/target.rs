@@ -205,6 +205,18 @@ port = 0
 [listeners.cot_tls]
 bind = "127.0.0.1"
 port = 0
+[listeners.marti_http]
+bind = "127.0.0.1"
+port = 0
+[listeners.marti_https]
+bind = "127.0.0.1"
+port = 0
+[listeners.enrollment]
+bind = "127.0.0.1"
+port = 0
+[listeners.rest]
+bind = "127.0.0.1"
+port = 0
 [listeners.admin]
 port = 0
 [log]
