@@ -306,5 +306,5 @@ impl History {
 fn lower_priority() {
     let thread = rustix::thread::gettid();
     // Without the right to it nothing changes.
-    let _ = rustix::process::setpriority_process(Some(thread), 5);
+    let _ = rustix::process::setpriority_process(Some(thread), 10);
 }
