@@ -1,4 +1,4 @@
-//! [`Hash`]: the SHA-256 of a file, checked. Whatever a client calls a hash becomes one of these before it meets a path or
+//! `Hash`: the SHA-256 of a file, checked. Whatever a client calls a hash becomes one of these before it meets a path or
 //! a database: 64 hexadecimal digits in any case and nothing else. So no name of a file is ever made from a client's text.
 use std::fmt;
 

@@ -1,5 +1,5 @@
 //! Device profiles (marti-http.md 7, identity.md 5.4): what a device is told at enrolment, at connect, and when one of its
-//! tools asks: preferences and small files, as one data package. [`store`] keeps them, [`admin`] changes them, here they
+//! tools asks: preferences and small files, as one data package. `store` keeps them, `admin` changes them, here they
 //! are handed out.
 //!
 //! Order: whose groups count (those of the caller's own stream under that device uid, else the caller's), which profiles
