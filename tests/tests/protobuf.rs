@@ -2,7 +2,6 @@
 //! both conversions against the golden vectors, frames cut anywhere, garbage between frames. Line 25 (events too big for
 //! a frame) is in `oversize.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::{net::UdpSocket, time::Duration};
 
 use fts_tests::{
