@@ -150,6 +150,7 @@ async fn serve(
     let native = parts::open(running.clone(), router.clone(), sessions.clone(), mux.clone(), authority.clone())?;
     // Nobody else sets it.
     let _ = native.bound.set(addresses.clone());
+    native.settings.begin(&loaded)?;
     let server = Arc::new(Server {
         sources,
         loaded: Mutex::new(loaded),

@@ -14,7 +14,7 @@ use crate::{
     identity::{CertError, keeper::CA_WARNING},
     net,
     observe::log,
-    plugins::{Change, shown},
+    plugins::{Change, overrides, shown},
     route::{Policy, TapEvent, why},
 };
 
@@ -49,7 +49,12 @@ impl Control for Server {
             plugin.and_then(|p| Some(p.manifest.lock().as_ref()?.secrets.clone())).unwrap_or_default()
         };
         let entries = shown::all(&loaded, named).into_iter();
-        Value::Object(entries.map(|(key, s)| (key, json!({"value": s.value, "origin": s.origin}))).collect())
+        let set = |key: &str| self.native.settings.override_of(key);
+        let entry = |(key, s): (String, shown::Shown)| match set(&key) {
+            Some(value) => (key, json!({"value": value, "origin": overrides::ORIGIN})),
+            None => (key, json!({"value": s.value, "origin": s.origin})),
+        };
+        Value::Object(entries.map(entry).collect())
     }
 
     fn clients(&self, gone: bool) -> Vec<Value> {
@@ -159,6 +164,10 @@ impl Control for Server {
         self.stop_asked.cancel();
     }
 
+    fn probe(&self) {
+        self.native.probe.look();
+    }
+
     fn readiness(&self) -> Readiness {
         let mut readiness = Readiness { status: "ok", ..Readiness::default() };
         for listener in &self.listeners {
@@ -178,6 +187,11 @@ impl Control for Server {
             readiness.status = "degraded";
             readiness.checks.insert("history".into(), trouble);
         }
+        let db = self.native.probe.check();
+        if db.is_err() {
+            readiness.status = "failed";
+        }
+        readiness.checks.insert("db".into(), db.err().unwrap_or_else(|| "ok".into()));
         let canary = self.canary.check(self.config().canary.interval);
         if let Err(problem) = &canary {
             readiness.status = "failed";

@@ -17,7 +17,7 @@ use crate::{
     identity::{Accounts, Authority, Certificates},
     route::Router,
     session::Sessions,
-    store::{self, backup::Vault, history::History},
+    store::{self, backup::Vault, history::History, probe::Probe, setting::Settings},
 };
 
 /// Opens everything and registers the core's routes.
@@ -43,6 +43,8 @@ pub(super) fn open(
     let history = History::new(db.clone(), running.clone(), router.directory.clone())?;
     let vault = Vault::new(running.clone(), history.clone());
     let files = Files::open(db.clone(), running.clone())?;
+    let settings = Arc::new(Settings::new(db.clone(), running.clone()));
+    let probe = Arc::new(Probe::new(db.clone()));
     let certificates =
         Certificates::new(db.clone(), running.clone(), authority.clone(), accounts.audit.clone(), router.clone());
     certificates.start()?;
@@ -59,6 +61,8 @@ pub(super) fn open(
         history,
         vault,
         files,
+        settings,
+        probe,
         bound: OnceLock::new(),
     };
     let native = Arc::new(native);

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     app::node,
     config::{Loaded, load},
+    observe::clock,
     store::backup::{self, Kept, Plan, Vault},
 };
 
@@ -114,7 +115,7 @@ fn offline(loaded: &Loaded, to: Option<&Path>, files: bool) -> Result<Value, Exi
     })?;
     let mut plan = Plan::of(config, loaded.file.as_deref());
     plan.files = files;
-    let path = to.map_or_else(|| Vault::new_path(&config.backup.dir), Path::to_owned);
+    let path = to.map_or_else(|| Vault::new_path(&config.backup.dir, clock::now_ms()), Path::to_owned);
     backup::write(&plan, &path).map(|kept| kept.json()).map_err(|e| failed(&e))
 }
 

@@ -58,6 +58,7 @@ impl Build<'_> {
             use_token_expiration: self.flag("enrollment.use_token_expiration"),
             revoke_replaced: self.flag("enrollment.revoke_replaced"),
             server_side_keys: self.flag("enrollment.server_side_keys"),
+            uid_in_san: self.flag("enrollment.uid_in_san"),
         }
     }
 

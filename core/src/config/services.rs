@@ -48,6 +48,8 @@ pub struct Enrollment {
     pub use_token_expiration: bool,
     pub revoke_replaced: bool,
     pub server_side_keys: bool,
+    /// Client certificates carry the uid of their device as an e-mail name.
+    pub uid_in_san: bool,
 }
 
 /// `[groups]`.

@@ -24,7 +24,7 @@ use crate::{
     identity::{Accounts, Authority, Certificates},
     route::Router,
     session::Sessions,
-    store::{backup::Vault, database::Database, history::History},
+    store::{backup::Vault, database::Database, history::History, probe::Probe, setting::Settings},
 };
 
 /// The parts of the server an endpoint may use.
@@ -41,6 +41,8 @@ pub struct Native {
     pub history: Arc<History>,
     pub vault: Arc<Vault>,
     pub files: Arc<Files>,
+    pub settings: Arc<Settings>,
+    pub probe: Arc<Probe>,
     /// Where each listener really is, once it is bound.
     pub bound: OnceLock<Vec<(String, SocketAddr)>>,
 }

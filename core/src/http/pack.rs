@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn m15_4_only_who_lists_gzip_gets_it() {
+    fn m15_04_only_who_lists_gzip_gets_it() {
         for (value, is) in [
             ("gzip", true),
             ("deflate, gzip;q=0.5", true),

@@ -116,17 +116,36 @@ impl Certificates {
         self.opened()
     }
 
+    /// Makes an intermediate CA below the one of today, and where the key of that lies now.
+    ///
+    /// # Errors
+    /// [`CertError`].
+    pub fn intermediate(&self, by: &Actor) -> Result<(std::sync::Arc<Authority>, std::path::PathBuf), CertError> {
+        let _turn = self.turn.lock();
+        let (next, key) = self.opened()?.intermediate(&self.config(), Self::passphrase()?.as_ref())?;
+        let name = next.authorities().next().map(|f| f.common_name.clone()).unwrap_or_default();
+        self.replaced_by(next)?;
+        self.audit.did(by, "cert.ca_intermediate", &name, json!({}));
+        tracing::info!(
+            event = "cert.rotated",
+            ca = name,
+            by = &*by.name,
+            "an intermediate authority signs from now on; certificates of the one above stay good"
+        );
+        Ok((self.opened()?, key))
+    }
+
     /// Ends a rotation: certificates of retired CAs open nothing any more. How many CAs there were.
     ///
     /// # Errors
     /// [`CertError`].
     pub fn finish_rotation(&self, by: &Actor) -> Result<usize, CertError> {
         let _turn = self.turn.lock();
-        if self.opened()?.authorities().count() == 1 {
+        let issuers: Vec<String> = self.opened()?.earlier().map(|f| f.subject.clone()).collect();
+        if issuers.is_empty() {
             return Ok(0);
         }
         let (next, gone) = self.opened()?.finish_rotation(&self.config(), Self::passphrase()?.as_ref())?;
-        let issuers: Vec<String> = self.opened()?.authorities().skip(1).map(|f| f.subject.clone()).collect();
         self.replaced_by(next)?;
         self.cut_issued_by(&issuers)?;
         self.audit.did(by, "cert.ca_retired", "", json!({"authorities": gone}));

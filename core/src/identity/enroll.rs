@@ -138,7 +138,8 @@ impl Certificates {
     fn profile(&self, owner: &str, asker: &Asker<'_>, config: &Config) -> Profile {
         let ends = asker.token.and_then(|(_, ends)| ends).filter(|_| config.enrollment.use_token_expiration);
         let channels = asker.device.version.is_some();
-        Profile::Client { cn: owner.to_owned(), channels, until: ends.map(|ms| ms / 1_000) }
+        let uid = asker.device.uid.to_owned();
+        Profile::Client { cn: owner.to_owned(), channels, until: ends.map(|ms| ms / 1_000), uid }
     }
 
     fn order<'a>(&self, owner: &'a str, profile: &'a Profile, asker: &Asker<'a>) -> Order<'a> {

@@ -27,7 +27,8 @@ pub fn issue_named(
     via: &'static str,
 ) -> Result<Issued, CertError> {
     checked(cn)?;
-    let order = Order { profile: &Profile::client(cn), user, client_uid, client_version: "", via };
+    let profile = Profile::Client { cn: cn.to_owned(), channels: false, until: None, uid: client_uid.to_owned() };
+    let order = Order { profile: &profile, user, client_uid, client_version: "", via };
     native.certificates.issue(&order, &native.config().packages.password, &Actor::server())
 }
 

@@ -31,9 +31,14 @@ impl Certificates {
     /// [`CertError`].
     pub fn start(&self) -> Result<(), CertError> {
         let _turn = self.turn.lock();
+        let config = self.config();
+        let tls = &config.tls.dir;
+        [tls, &tls.join("clients"), &tls.join("retired"), &config.packages.dir]
+            .into_iter()
+            .for_each(|d| files::sweep(d));
         self.take_in_files()?;
         if self.authority.load().is_some() {
-            self.in_force(&self.config())?;
+            self.in_force(&config)?;
             self.warn();
         }
         Ok(())

@@ -34,6 +34,25 @@ impl Sessions {
         roster.clients().filter(|c| c.user().eq_ignore_ascii_case(user)).for_each(|c| c.end(Leave::Disabled));
     }
 
+    /// Ends every connection of a user that came in by its password, which is another one now; how many. Who showed a
+    /// certificate stays: it did not need the password.
+    pub fn password_changed(&self, user: &str) -> usize {
+        let change = self.changes.fetch_add(1, Relaxed) + 1;
+        self.passwords.lock().insert(user.to_ascii_lowercase(), change);
+        let roster = self.router.directory.roster();
+        let theirs = roster.clients().filter(|c| c.account().by_password && c.user().eq_ignore_ascii_case(user));
+        theirs.map(|c| c.end(Leave::Password)).count()
+    }
+
+    /// Ends a connection whose password was changed while it was looked at: it was not in the list above.
+    pub(super) fn password_of_before(&self, before: u64, client: &Client) {
+        let account = client.account();
+        let changed = || self.passwords.lock().get(&account.user.to_ascii_lowercase()).copied();
+        if account.by_password && changed().is_some_and(|change| change > before) {
+            client.end(Leave::Password);
+        }
+    }
+
     /// The same for everybody who has a name: a group came or went, administrators are in all of them.
     pub fn groups_changed(&self) {
         self.changes.fetch_add(1, Relaxed);
@@ -43,6 +62,7 @@ impl Sessions {
     /// What was changed since: a connection that was decided about before and seated after it may have missed it.
     pub(super) fn missed(&self, before: u64, client: &Arc<Client>) {
         if self.changes.load(Relaxed) != before {
+            self.password_of_before(before, client);
             let conn = client.conn;
             self.look_again(|c| c.conn == conn, Cause::default());
         }

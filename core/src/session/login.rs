@@ -4,7 +4,7 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -150,10 +150,12 @@ impl Sessions {
     /// An `<auth>` that was not demanded: the connection is this user's from now on.
     pub(super) async fn log_in(&self, client: &Arc<Client>, text: &[u8]) -> Result<(), Refused> {
         let credentials = Credentials::read(text).ok_or(Refused::Empty)?;
+        let before = self.changes.load(Relaxed);
         let login = self.password(credentials, &client.listener, client.peer.ip()).await?;
         let Entered { account, groups, .. } = self.entered(login, true, &client.listener, Vec::new());
         tracing::info!(event = "client.login", conn = client.conn, user = account.user, "logged in");
         if client.log_in(account) {
+            self.password_of_before(before, client);
             self.give_groups(vec![(client.clone(), groups, false)], "");
         }
         Ok(())

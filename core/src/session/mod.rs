@@ -68,6 +68,8 @@ pub struct Sessions {
     pub accounts: OnceLock<Arc<Accounts>>,
     /// Changes of accounts that connections were asked about (`channels`).
     changes: AtomicU64,
+    /// The last of these changes that was another password, by user in small letters.
+    passwords: Mutex<HashMap<String, u64>>,
 }
 
 /// A day: how often a client is welcomed (decision 119).
@@ -89,6 +91,7 @@ impl Sessions {
             certificates: OnceLock::new(),
             accounts: OnceLock::new(),
             changes: AtomicU64::new(0),
+            passwords: Mutex::default(),
         })
     }
 

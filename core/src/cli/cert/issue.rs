@@ -18,8 +18,8 @@ use crate::{
 pub struct IssueArgs {
     /// Name of the user or host, [A-Za-z0-9._@-], at most 64
     name: String,
-    /// client or server
-    #[arg(long, default_value = "client", value_parser = ["client", "server"])]
+    /// client, server or federation (a link to another server: it dials and is dialled)
+    #[arg(long, default_value = "client", value_parser = ["client", "server", "federation"])]
     kind: String,
     /// Where the files go
     #[arg(long, value_name = "DIR", default_value = ".")]

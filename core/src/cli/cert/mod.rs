@@ -37,6 +37,8 @@ pub enum CertCommand {
     },
     /// Takes over the CA of another server, so that its clients stay as they are
     Adopt(adopt::AdoptArgs),
+    /// Makes an intermediate CA that signs from now on, so that the key of the root can be kept elsewhere
+    CaIntermediate,
     /// Makes a new CA; certificates of the one before stay good until they end
     CaRotate {
         /// Ends it: certificates of earlier CAs open nothing any more
@@ -83,6 +85,7 @@ pub fn run(global: &Global, command: &CertCommand) -> ExitCode {
         }
         CertCommand::Export { what, out } => issue::export(global, what, out),
         CertCommand::Adopt(args) => adopt::run(global, args),
+        CertCommand::CaIntermediate => intermediate(global),
         CertCommand::CaRotate { finish } => rotate(global, *finish),
     }
 }
@@ -134,6 +137,24 @@ fn revoke(global: &Global, args: &RevokeArgs) -> ExitCode {
     remote::show(global, answer, |answer| {
         let list = answer["revoked"].as_array().map(Vec::len).unwrap_or_default();
         format!("{}revoked: {list}; connections that used them have ended\n", table(&answer["revoked"]))
+    })
+}
+
+fn intermediate(global: &Global) -> ExitCode {
+    let answer = ask(global, "POST", "/admin/certs/intermediate", Some(json!({})));
+    remote::show(global, answer, |about| {
+        let cn = |n: usize| output::text(&about["authorities"][n]["cn"]);
+        format!(
+            "intermediate CA: {}\nSHA-256 {}\n\n\
+             It signs everything from now on. Clients stay connected, and need nothing new: the CA above is still trusted.\n\
+             The key of the CA above ({}) lies in\n  {}\n\
+             Take it away from this machine and keep it safe: it is needed for the next intermediate CA only. Without it\n\
+             there the CRL of that CA is not written any more; what it revokes is refused by this server all the same.\n",
+            cn(0),
+            output::text(&about["fingerprint"]),
+            cn(1),
+            output::text(&about["root_key"])
+        )
     })
 }
 

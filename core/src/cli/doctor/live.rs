@@ -14,7 +14,7 @@ use rustls::{
     AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, StreamOwned, pki_types::ServerName,
 };
 
-use super::tls;
+use super::{public, tls};
 use crate::{
     identity::packages::{
         inspect::Link,
@@ -235,16 +235,53 @@ fn api(host: &str, port: u16, config: &Arc<ClientConfig>) -> Finding {
     }
 }
 
-/// The client will be asked for its password: that is all that can be tried without one.
+/// The client will be asked for its password: that is all that can be tried without one. With `tls.web_cert` the port
+/// shows a certificate the package does not know; devices check it as they check web pages then, its name included. The CA
+/// of that one must not go into the truststore: ATAK looks at no names on the stream, and whoever has a certificate of a
+/// public CA could be the server.
 fn enrollment(host: &str, port: u16, config: &Arc<ClientConfig>) -> Finding {
     const PATH: &str = "/Marti/api/tls/config";
-    match get(host, port, PATH, config) {
+    let unknown = |error: &io::Error| {
+        let inner = error.get_ref().and_then(|e| e.downcast_ref::<Error>());
+        matches!(inner, Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)))
+    };
+    let (asked, public) = match get(host, port, PATH, config) {
+        Err(error) if unknown(&error) => match tls::strict(&public::roots()) {
+            Ok(config) => (get(host, port, PATH, &config), true),
+            Err(_) => (Err(error), true),
+        },
+        asked => (asked, false),
+    };
+    match asked {
+        Ok((200 | 401, _)) if public => Finding::note(
+            "enrollment",
+            format!(
+                "https://{host}:{port} shows a certificate of a public CA, good for {host}, and asks for user and password"
+            ),
+            "devices check it with the CAs they come with; one that does not enrol has no such CA: take tls.web_cert out",
+        ),
         Ok((200 | 401, _)) => {
             Finding::ok("enrollment", format!("https://{host}:{port}{PATH} asks for user and password"))
         }
         Ok((status, _)) => {
             let advice = "is this port the server's listeners.enrollment?";
             Finding::fail("enrollment", format!("https://{host}:{port}{PATH} answers {status}"), advice)
+        }
+        Err(error) if public => {
+            let why = match error.get_ref().and_then(|e| e.downcast_ref::<Error>()) {
+                Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+                    "its certificate ends neither at a CA of the package nor at one this machine trusts".to_owned()
+                }
+                Some(Error::InvalidCertificate(
+                    CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+                )) => format!("its certificate, of a public CA, is not for {host}"),
+                _ => refused(&error).0,
+            };
+            let advice = format!(
+                "tls.web_cert must be of a public CA, with what is between in the same file, and for {host}; without it the \
+                 port shows a certificate the package knows"
+            );
+            Finding::fail("enrollment", format!("https://{host}:{port}: {why}"), advice)
         }
         Err(error) => {
             let why = refused(&error).0;

@@ -1,6 +1,7 @@
 //! `fts doctor FILE`: would a client that imports this package connect? Every rule of `identity::packages` first, then each
 //! address in the package is really tried ([`live`]). One line per rule, exit code 1 when any of them failed.
 mod live;
+mod public;
 mod tls;
 
 use std::{
@@ -63,6 +64,7 @@ pub fn examine(bytes: &[u8], config: Option<&Config>, connect: bool) -> Vec<Find
             live::connect(link, &mut findings);
         } else {
             findings.extend(config.and_then(|config| own_server(config, link)));
+            findings.extend(config.and_then(|config| own_enrollment(config, link)));
         }
     }
     findings
@@ -75,6 +77,22 @@ fn own_server(config: &Config, link: &Link) -> Option<Finding> {
     let leaf = CertificateDer::pem_file_iter(path).ok()?.next()?.ok()?;
     let ca = CertificateDer::pem_file_iter(&config.tls.ca_cert).ok()?.next()?.ok()?;
     link.roots.iter().any(|root| root.as_slice() == ca.as_ref()).then(|| rules::san(&leaf, &link.to.host))
+}
+
+/// The same for the enrolment port, where it shows another certificate (`tls.web_cert`): its name is looked at there.
+fn own_enrollment(config: &Config, link: &Link) -> Option<Finding> {
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
+    let (path, _) = config.tls.web.as_ref().filter(|_| link.own.is_none() && link.to.protocol != "tcp")?;
+    let leaf = CertificateDer::pem_file_iter(path).ok()?.next()?.ok()?;
+    let host = &link.to.host;
+    Some(match rules::san(&leaf, host).verdict {
+        Verdict::Fail => Finding::fail(
+            "enrollment",
+            format!("the certificate of {} is not for {host}", path.display()),
+            format!("devices look at the name there: take one for {host}, or take tls.web_cert out"),
+        ),
+        _ => Finding::ok("enrollment", format!("{host} stands in the certificate of tls.web_cert")),
+    })
 }
 
 /// No rule failed.

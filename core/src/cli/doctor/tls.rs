@@ -36,6 +36,20 @@ pub fn client(roots: &[Vec<u8>], own: Option<&KeyAndChain>) -> Result<Arc<Client
     Ok(Arc::new(config))
 }
 
+/// A client as browsers are: these roots, the name included, no certificate of its own.
+///
+/// # Errors
+/// What cannot be used of them.
+pub fn strict(roots: &[Vec<u8>]) -> Result<Arc<ClientConfig>, Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(roots.iter().map(|der| CertificateDer::from(der.as_slice())));
+    let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(rustls::ALL_VERSIONS)?;
+    let mut config = builder.with_root_certificates(store).with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    Ok(Arc::new(config))
+}
+
 /// The usual check of a server without its name.
 #[derive(Debug)]
 struct ChainOnly(Arc<WebPkiServerVerifier>);

@@ -19,6 +19,7 @@ use crate::{
     identity::{
         CertError, Revoke, Role, Scopes,
         accounts::{AccountError, ApiToken, Direction, NewUser, Secret, User},
+        audit::Actor,
     },
     session::channels::Cause,
 };
@@ -245,8 +246,25 @@ fn password(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let (wanted, name): (Password, _) = (read(&call)?, param(&call, "name"));
     let made = wanted.password.is_none();
     let password = wanted.password.map_or_else(|| native.accounts.new_password(), Secret::new);
-    native.accounts.set_password(name, &password, &call.actor())?;
-    Ok(Answer::json(&json!({"name": name, "password": made.then(|| password.reveal())})))
+    let ended = other_password(native, name, &password, &call.actor())?;
+    let told = made.then(|| password.reveal());
+    Ok(Answer::json(&json!({"name": name, "password": told, "streams_ended": ended})))
+}
+
+/// Gives a user another password: whoever is in by the one before is not any more. Access tokens end, and streams that
+/// showed it; how many streams. Certificates and API tokens stay: they did not come from it, and have ends of their own.
+pub(in crate::http) fn other_password(
+    native: &Native,
+    name: &str,
+    password: &Secret,
+    actor: &Actor,
+) -> Result<usize, AccountError> {
+    native.accounts.set_password(name, password, actor)?;
+    let ended = native.sessions.password_changed(name);
+    if ended > 0 {
+        native.accounts.audit.did(actor, "user.streams_ended", name, json!({"streams": ended, "why": "password"}));
+    }
+    Ok(ended)
 }
 
 fn token(token: &ApiToken) -> Value {

@@ -67,6 +67,7 @@ pub fn routes(book: &mut Book) {
     change("/admin/certs/revoke", revoke, "Revokes certificates; their connections end", SMALL);
     change("/admin/certs/renew", renew, "Makes the server's own certificate anew", SMALL);
     change("/admin/certs/rotate", rotate, "Makes a new CA, or ends the trust in those before", SMALL);
+    change("/admin/certs/intermediate", intermediate, "Makes an intermediate CA, which signs from now on", SMALL);
     change("/admin/certs/adopt", adopt, "Takes a CA over", ADOPTION);
 }
 
@@ -168,7 +169,7 @@ fn crl(native: &Native, _: Call) -> Result<Answer, HandlerError> {
 #[serde(deny_unknown_fields)]
 struct Wanted {
     name: String,
-    /// `client` or `server`.
+    /// `client`, `server` or `federation`.
     #[serde(default)]
     kind: Option<String>,
     /// None = the name, of clients.
@@ -184,9 +185,12 @@ fn issue(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let name = wanted.name;
     checked(&name)?;
     let profile = match wanted.kind.as_deref() {
-        None | Some("client") => Profile::client(&name),
+        None | Some("client") => {
+            Profile::Client { cn: name.clone(), channels: false, until: None, uid: wanted.client_uid.clone() }
+        }
         Some("server") => Profile::Server { cn: name.clone(), names: vec![name.clone()] },
-        Some(other) => return Err(HandlerError::bad_request(format!("kind {other:?}: client or server"))),
+        Some("federation") => Profile::Federation { cn: name.clone(), names: vec![name.clone()] },
+        Some(other) => return Err(HandlerError::bad_request(format!("kind {other:?}: client, server or federation"))),
     };
     let nobody = if profile.kind() == "client" { name.clone() } else { String::new() };
     let user = wanted.user.unwrap_or(nobody);
@@ -234,6 +238,13 @@ fn rotate(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     }
     let authority = native.certificates.rotate(&by).map_err(told)?;
     Ok(Answer::json(&about(&authority)))
+}
+
+fn intermediate(native: &Native, call: Call) -> Result<Answer, HandlerError> {
+    let (authority, key) = native.certificates.intermediate(&actor(&call)).map_err(told)?;
+    let mut about = about(&authority);
+    about["root_key"] = json!(key);
+    Ok(Answer::json(&about))
 }
 
 fn adopt(native: &Native, call: Call) -> Result<Answer, HandlerError> {

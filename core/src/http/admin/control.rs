@@ -68,6 +68,8 @@ pub trait Control: Send + Sync {
     fn plugin_configure(&self, name: &str, table: serde_json::Map<String, Value>) -> Result<String, String>;
     /// Begins the shutdown.
     fn stop(&self);
+    /// Looks whether the database can be written, for [`Self::readiness`]. Blocks; not for ever, as far as it lies with us.
+    fn probe(&self);
     /// Is it ready?
     fn readiness(&self) -> Readiness;
     /// Sets the gauges that are read from the running parts; called before the metrics are shown. False = metrics are

@@ -14,7 +14,7 @@ mod probes;
 mod server;
 mod storage;
 
-pub(super) use accounts::remove as remove_user;
+pub(super) use accounts::{other_password, remove as remove_user};
 
 use std::sync::Arc;
 

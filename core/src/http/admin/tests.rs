@@ -49,6 +49,7 @@ impl Control for Fake {
         *self.draining.lock().unwrap() = on;
     }
     fn stop(&self) {}
+    fn probe(&self) {}
     fn plugins(&self) -> Vec<Value> {
         vec![json!({"name": "ping"})]
     }

@@ -25,7 +25,7 @@ use crate::{
     observe::clock,
     route::Router,
     session::Sessions,
-    store::{self, backup::Vault, history::History},
+    store::{self, backup::Vault, history::History, probe::Probe, setting::Settings},
 };
 
 /// A server without listeners.
@@ -68,6 +68,8 @@ impl Bed {
             vault: Vault::new(running.clone(), history.clone()),
             history,
             files: Files::open(db.clone(), running.clone()).unwrap(),
+            settings: Arc::new(Settings::new(db.clone(), running.clone())),
+            probe: Arc::new(Probe::new(db.clone())),
             bound: std::sync::OnceLock::new(),
             running,
             router,

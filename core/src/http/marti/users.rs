@@ -194,7 +194,7 @@ fn new_users(native: &Native, call: Call) -> Result<Answer, HandlerError> {
 
 fn password(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let wanted = body::<One>(&call)?;
-    native.accounts.set_password(&wanted.username, &Secret::new(wanted.password), &call.actor())?;
+    crate::http::admin::other_password(native, &wanted.username, &Secret::new(wanted.password), &call.actor())?;
     Ok(Answer::empty(StatusCode::OK))
 }
 

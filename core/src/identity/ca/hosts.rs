@@ -20,6 +20,9 @@ pub(super) fn read(tls: &Tls) -> Vec<String> {
 /// # Errors
 /// The file cannot be written.
 pub fn add(tls: &Tls, host: &str) -> Result<(), CertError> {
+    // Two at once would each write what it had read.
+    static ONE: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
+    let _one = ONE.lock();
     let mut all = read(tls);
     if all.iter().any(|known| known == host) {
         return Ok(());

@@ -113,8 +113,21 @@ pub(super) fn retired_dir(tls: &Tls) -> PathBuf {
     tls.dir.join("retired")
 }
 
-/// All retired ones that have not ended, the one retired last first.
-pub(super) fn retired(tls: &Tls, pass: Option<&Passphrase>, now: i64) -> Result<Vec<Retired>, CertError> {
+/// Is it an intermediate CA whose certificates are no CAs (pathlen 0)?
+pub(super) fn signs_leaves_only(ca: &Link) -> bool {
+    use x509_parser::prelude::{FromDer, X509Certificate};
+    let Ok((_, cert)) = X509Certificate::from_der(&ca.der) else { return false };
+    matches!(cert.basic_constraints(), Ok(Some(c)) if c.value.path_len_constraint == Some(0))
+}
+
+/// All retired ones that have not ended, the one retired last first. The key of one that is above the CA of today may be
+/// away, in a safe: it is trusted with the chain, and its CRL is written no more.
+pub(super) fn retired(
+    tls: &Tls,
+    pass: Option<&Passphrase>,
+    today: &Chain,
+    now: i64,
+) -> Result<Vec<Retired>, CertError> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(retired_dir(tls)).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -122,6 +135,10 @@ pub(super) fn retired(tls: &Tls, pass: Option<&Passphrase>, now: i64) -> Result<
         let Some(stem) = name.strip_suffix(".pem").filter(|s| !s.contains('.')) else { continue };
         let (key, cross) =
             (path.with_file_name(format!("{stem}.key")), path.with_file_name(format!("{stem}.cross.pem")));
+        let away = || parse::certificates(&files::read(&path).unwrap_or_default()).into_iter().next();
+        if !key.exists() && away().is_some_and(|der| today.links.iter().any(|l| l.der == der)) {
+            continue;
+        }
         let chain = chain(&path, &key, pass)?;
         if chain.links[0].facts.not_after <= now {
             continue;

@@ -106,7 +106,7 @@ impl Authority {
         }
         load::settle(tls, pass)?;
         let chain = load::chain(&tls.ca_cert, &tls.ca_key, pass)?;
-        let retired = load::retired(tls, pass, OffsetDateTime::now_utc().unix_timestamp())?;
+        let retired = load::retired(tls, pass, &chain, OffsetDateTime::now_utc().unix_timestamp())?;
         let server = server::own(config, &chain, &retired)?;
         let found = crl::listed(&tls.crl);
         let authority = Self::of(chain.into(), retired.into(), server, Revoked::of(&found).into(), config)?;
@@ -134,8 +134,7 @@ impl Authority {
         revoked: Arc<Revoked>,
         config: &Config,
     ) -> Result<Self, CertError> {
-        let anchors = chain.links.iter().chain(retired.iter().flat_map(|r| &r.chain.links));
-        let trust = Trust::new(anchors.map(|l| l.der.as_slice()), &server, &config.tls)?;
+        let trust = Trust::new(anchors(&chain, &retired).map(|l| l.der.as_slice()), &server, &config.tls)?;
         let (p12, generation) = (config.packages.p12_encryption, GENERATIONS.fetch_add(1, Relaxed));
         Ok(Self { chain, retired, server, revoked, trust, p12, generation })
     }
@@ -235,7 +234,17 @@ impl Authority {
     }
 
     fn anchors(&self) -> impl Iterator<Item = &Link> {
-        self.chain.links.iter().chain(self.retired.iter().flat_map(|r| &r.chain.links))
+        anchors(&self.chain, &self.retired)
+    }
+
+    /// Is it above the CA of today, or this itself?
+    fn above(&self, ca: &Link) -> bool {
+        self.chain.links.iter().any(|l| l.der == ca.der)
+    }
+
+    /// CAs of before that could be trusted no more: those that do not certify the CA of today.
+    pub(super) fn earlier(&self) -> impl Iterator<Item = &Facts> {
+        self.retired.iter().map(|r| &r.chain.links[0]).filter(|l| !self.above(l)).map(|l| &l.facts)
     }
 
     /// The server's chain (leaf first) and key, PEM.
@@ -304,6 +313,13 @@ impl Authority {
     }
 }
 
+/// Each once: the root above an intermediate CA is in its chain, and retired.
+fn anchors<'a>(chain: &'a Chain, retired: &'a [Retired]) -> impl Iterator<Item = &'a Link> {
+    let mut seen = std::collections::HashSet::new();
+    let all = chain.links.iter().chain(retired.iter().flat_map(|r| &r.chain.links));
+    all.filter(move |link| seen.insert(link.facts.sha256.as_str()))
+}
+
 fn sign(chain: &Chain, config: &Config, profile: &Profile, key: &impl PublicKeyData) -> Result<Signed, CertError> {
     if profile.cn().eq_ignore_ascii_case(&chain.links[0].facts.common_name) {
         return Err(CertError::Refused(format!("{:?} is the name of the CA; nothing else may have it", profile.cn())));
@@ -330,6 +346,8 @@ pub(super) fn crls(text: &str) -> Vec<Vec<u8>> {
 /// For callers that share it.
 pub type SharedAuthority = Arc<Authority>;
 
+#[cfg(test)]
+mod below_tests;
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

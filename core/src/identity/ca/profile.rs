@@ -14,6 +14,7 @@ use crate::config::Config;
 /// Field devices have wrong clocks.
 pub const EARLIER: Duration = Duration::minutes(720);
 const CA_DAYS: i64 = 3_652;
+const INTERMEDIATE_DAYS: i64 = 1_825;
 const SERVER_DAYS: i64 = 730;
 /// ATAK asks for a certificate with this purpose when its device understands channels (challengePassword).
 const CHANNELS: &[u64] = &[1, 2, 840, 113549, 1, 9, 7];
@@ -22,18 +23,22 @@ const CHANNELS: &[u64] = &[1, 2, 840, 113549, 1, 9, 7];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Profile {
     /// A person or device. `channels`: it said its version when it enrolled. `until`: its end, seconds UTC, where that
-    /// is earlier than `enrollment.validity`.
+    /// is earlier than `enrollment.validity`. `uid`: of its device, for the alternative name (`enrollment.uid_in_san`);
+    /// "" = none.
     #[allow(missing_docs)]
-    Client { cn: String, channels: bool, until: Option<i64> },
+    Client { cn: String, channels: bool, until: Option<i64>, uid: String },
     /// A server, ours or another; the names go into its alternative names.
     #[allow(missing_docs)]
     Server { cn: String, names: Vec<String> },
+    /// A link to another server, which is dialled and dials: as a server's.
+    #[allow(missing_docs)]
+    Federation { cn: String, names: Vec<String> },
 }
 
 impl Profile {
     /// A client that said nothing of itself.
     pub fn client(cn: &str) -> Self {
-        Self::Client { cn: cn.to_owned(), channels: false, until: None }
+        Self::Client { cn: cn.to_owned(), channels: false, until: None, uid: String::new() }
     }
 
     /// As it stands in the table.
@@ -41,13 +46,14 @@ impl Profile {
         match self {
             Self::Client { .. } => "client",
             Self::Server { .. } => "server",
+            Self::Federation { .. } => "federation",
         }
     }
 
     /// The common name.
     pub fn cn(&self) -> &str {
         match self {
-            Self::Client { cn, .. } | Self::Server { cn, .. } => cn,
+            Self::Client { cn, .. } | Self::Server { cn, .. } | Self::Federation { cn, .. } => cn,
         }
     }
 
@@ -64,7 +70,8 @@ impl Profile {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let ends = match self {
-            Self::Client { channels, until, .. } => {
+            Self::Client { channels, until, uid, .. } => {
+                params.subject_alt_names = device_name(config, uid)?;
                 if *channels {
                     params.extended_key_usages.push(ExtendedKeyUsagePurpose::Other(CHANNELS.to_vec()));
                 }
@@ -72,7 +79,7 @@ impl Profile {
                 let ends = now.checked_add(life).unwrap_or(now + Duration::days(CA_DAYS)).unix_timestamp();
                 until.map_or(ends, |until| ends.min(until))
             }
-            Self::Server { names, .. } => {
+            Self::Server { names, .. } | Self::Federation { names, .. } => {
                 params.extended_key_usages.insert(0, ExtendedKeyUsagePurpose::ServerAuth);
                 params.subject_alt_names = names.iter().map(|n| alt_name(n)).collect::<Result<_, _>>()?;
                 (now + Duration::days(SERVER_DAYS)).unix_timestamp()
@@ -89,14 +96,25 @@ impl Profile {
     }
 }
 
-/// A CA; `below` = one that signs leaves only.
+/// The device's uid as an e-mail name, where that is wanted. Uids are what clients make of them: one that cannot stand
+/// there (an IA5String holds ASCII only) is left out, as the certificate is good without it.
+fn device_name(config: &Config, uid: &str) -> Result<Vec<SanType>, CertError> {
+    let fits = !uid.is_empty() && uid.len() <= 256 && uid.bytes().all(|b| b.is_ascii_graphic());
+    if !config.enrollment.uid_in_san || !fits {
+        return Ok(Vec::new());
+    }
+    let wrong = |_| CertError::Making(format!("the device's uid {uid:?} cannot stand in a certificate"));
+    Ok(vec![SanType::Rfc822Name(uid.try_into().map_err(wrong)?)])
+}
+
+/// A CA; `below` = an intermediate one, that signs leaves only and lives shorter.
 pub(super) fn authority(cn: &str, config: &Config, below: bool) -> Result<CertificateParams, CertError> {
     let mut params = CertificateParams::default();
     let now = OffsetDateTime::now_utc();
     params.distinguished_name = name::authority(cn, config)?;
     params.serial_number = Some(SerialNumber::from_slice(&serial()));
     params.not_before = now - EARLIER;
-    params.not_after = now + Duration::days(CA_DAYS);
+    params.not_after = now + Duration::days(if below { INTERMEDIATE_DAYS } else { CA_DAYS });
     params.use_authority_key_identifier_extension = true;
     params.is_ca = IsCa::Ca(if below { BasicConstraints::Constrained(0) } else { BasicConstraints::Unconstrained });
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

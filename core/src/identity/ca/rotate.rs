@@ -1,9 +1,12 @@
-//! Another CA in the place of this one: rotated (`fts cert ca-rotate`) or brought from elsewhere (`fts cert adopt`).
+//! Another CA in the place of this one: rotated (`fts cert ca-rotate`), put below this one (`fts cert ca-intermediate`) or
+//! brought from elsewhere (`fts cert adopt`).
 //!
 //! Order of a rotation: the new CA is made; every CA so far certifies it, so that clients who know only an old root still
 //! accept our server; the old one moves to `retired/`; then `ca.key`, `ca.pem` and the server certificate are replaced.
 //! A crash in between leaves the old CA or the new one, never half of each: the new key waits beside the old one until
 //! `ca.pem` is there.
+use std::path::PathBuf;
+
 use rcgen::KeyPair;
 use time::OffsetDateTime;
 
@@ -28,7 +31,9 @@ impl Authority {
         let dir = load::retired_dir(&config.tls);
         files::private_dir(&dir)?;
         self.retire(config, pass)?;
-        for old in std::iter::once(&*self.chain).chain(self.retired.iter().map(|r| &r.chain)) {
+        let before = std::iter::once(&*self.chain).chain(self.retired.iter().map(|r| &r.chain));
+        // What an intermediate CA certifies is no CA; its root does it, where its key is here.
+        for old in before.filter(|old| !load::signs_leaves_only(&old.links[0])) {
             let mut cross = profile::authority(&cn, config, false)?;
             let ends = OffsetDateTime::from_unix_timestamp(old.links[0].facts.not_after);
             cross.not_after = ends.unwrap_or(cross.not_after).min(cross.not_after);
@@ -36,6 +41,54 @@ impl Authority {
             files::write(&dir.join(format!("{}.cross.pem", stem(&old.links[0]))), cross.as_bytes(), files::PUBLIC)?;
         }
         self.replace(config, pass, &pem, &key)
+    }
+
+    /// Makes an intermediate CA, which signs from now on; the one above it goes to `retired/` with its key, signs CRLs only,
+    /// and stays trusted: clients who know nothing else accept our server, and its certificates stay good. Where an
+    /// intermediate one signs already, its root makes another in its place. Also: where the key of the root lies now.
+    ///
+    /// # Errors
+    /// The root's key is not here; [`CertError`].
+    pub(in crate::identity) fn intermediate(
+        &self,
+        config: &Config,
+        pass: Option<&Passphrase>,
+    ) -> Result<(Self, PathBuf), CertError> {
+        let own = &*self.chain;
+        let root = match load::signs_leaves_only(&own.links[0]) {
+            false => own,
+            true => {
+                let above = own.links.get(1).map(|l| &l.der);
+                let found = self.retired.iter().map(|r| &r.chain).find(|c| Some(&c.links[0].der) == above);
+                found.ok_or_else(|| {
+                    CertError::Refused(format!(
+                        "the CA that signs is an intermediate one, and the key of the CA above it is not in {}: put it back \
+                         there, or begin anew with fts cert ca-rotate",
+                        load::retired_dir(&config.tls).display()
+                    ))
+                })?
+            }
+        };
+        let key = key::make(config.tls.key_type)?;
+        let mut params = profile::authority(&self.name_below(&root.links[0]), config, true)?;
+        let ends = OffsetDateTime::from_unix_timestamp(root.links[0].facts.not_after);
+        params.not_after = ends.unwrap_or(params.not_after).min(params.not_after);
+        let made = params.signed_by(&key, &root.issuer)?.pem();
+        let dir = load::retired_dir(&config.tls);
+        files::private_dir(&dir)?;
+        self.retire(config, pass)?;
+        let above: String = root.links.iter().map(Link::pem).collect();
+        let next = self.replace(config, pass, &format!("{made}{above}"), &key)?;
+        Ok((next, dir.join(format!("{}.key", stem(&root.links[0])))))
+    }
+
+    /// A name below this one that no CA has had; a common name has 64 characters at most.
+    fn name_below(&self, root: &Link) -> String {
+        let base: String = root.facts.common_name.chars().take(44).collect();
+        let taken = |name: &str| self.anchors().any(|l| l.facts.common_name == name);
+        let numbered = (2..).map(|n| format!("{base} Intermediate {n}"));
+        let mut names = std::iter::once(format!("{base} Intermediate")).chain(numbered);
+        names.find(|name| !taken(name)).unwrap_or(base)
     }
 
     /// Takes over a CA from elsewhere, with its chain. The CA so far is retired if it has issued anything (`keep`), else
@@ -76,8 +129,9 @@ impl Authority {
         config: &Config,
         pass: Option<&Passphrase>,
     ) -> Result<(Self, usize), CertError> {
-        let gone = self.retired.len();
-        for path in self.retired.iter().flat_map(|r: &Retired| &r.paths).filter(|p| p.exists()) {
+        let ended: Vec<&Retired> = self.retired.iter().filter(|r| !self.above(&r.chain.links[0])).collect();
+        let gone = ended.len();
+        for path in ended.iter().flat_map(|r| &r.paths).filter(|p| p.exists()) {
             std::fs::remove_file(path).map_err(|source| CertError::Io { path: path.clone(), source })?;
         }
         // Its chain carries certificates of theirs.

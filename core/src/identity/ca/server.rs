@@ -41,11 +41,8 @@ pub(super) fn new(config: &Config, chain: &Chain, retired: &[Retired]) -> Result
     let leaf = super::sign(chain, config, &Profile::Server { cn, names }, &key)?;
     // A self-signed root before the cross certificates would end the search of clients who know only the old root.
     let crosses: String = retired.iter().filter_map(|r| r.cross.as_ref()).map(Link::pem).collect();
-    let above: String = match crosses.as_str() {
-        "" => chain.links.iter().map(Link::pem).collect(),
-        _ => crosses,
-    };
-    let pem = format!("{}{above}", parse::pem(&leaf.der));
+    let own = chain.links.iter().filter(|l| crosses.is_empty() || l.facts.issuer != l.facts.subject);
+    let pem = format!("{}{}{crosses}", parse::pem(&leaf.der), own.map(Link::pem).collect::<String>());
     files::write(&tls.server_key, key.serialize_pem().as_bytes(), files::PRIVATE)?;
     files::write(&tls.server_cert, pem.as_bytes(), files::PUBLIC)?;
     tracing::info!(event = "cert.issued", kind = "server", serial = leaf.facts.serial, "server certificate made");

@@ -4,14 +4,14 @@ use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
 use super::*;
 use crate::config::{Sources, load};
 
-fn config(dir: &Path, set: &[&str]) -> Config {
+pub(super) fn config(dir: &Path, set: &[&str]) -> Config {
     let mut all = vec!["tls.key_type=\"p256\"".to_owned()];
     all.extend(set.iter().map(ToString::to_string));
     let sources = Sources { data_dir: Some(dir.to_owned()), set: all, cwd: dir.to_owned(), ..Sources::default() };
     load(&sources).unwrap().config
 }
 
-fn openssl(dir: &Path, args: &str) -> Option<(bool, String)> {
+pub(super) fn openssl(dir: &Path, args: &str) -> Option<(bool, String)> {
     let Ok(out) = Command::new("openssl").args(args.split(' ')).current_dir(dir).output() else {
         eprintln!("skipped: no openssl on this machine");
         return None;

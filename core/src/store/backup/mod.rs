@@ -9,6 +9,7 @@
 mod create;
 mod manifest;
 mod restore;
+mod schedule;
 mod snapshot;
 mod unpack;
 mod vault;
@@ -64,5 +65,7 @@ impl BackupError {
     }
 }
 
+#[cfg(test)]
+mod schedule_tests;
 #[cfg(test)]
 mod tests;

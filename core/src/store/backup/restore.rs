@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fts_plugin_api::cot::format_time;
+use fts_plugin_api::cot::{Millis, format_time};
 
 use super::{
     BackupError,
@@ -28,8 +28,8 @@ pub struct Restored {
 }
 
 /// `20250304-050607` of now, UTC.
-pub(super) fn stamp() -> String {
-    let digits: String = format_time(clock::now_ms()).chars().filter(char::is_ascii_digit).take(14).collect();
+pub(super) fn stamp(now: Millis) -> String {
+    let digits: String = format_time(now).chars().filter(char::is_ascii_digit).take(14).collect();
     format!("{}-{}", &digits[..8], &digits[8..])
 }
 
@@ -42,7 +42,7 @@ pub fn restore(archive: impl Read, data_dir: &Path, force: bool) -> Result<Resto
     if occupied && !force {
         return Err(BackupError::Occupied(data_dir.to_owned()));
     }
-    let (stamp, inside) = (stamp(), is_mount(data_dir));
+    let (stamp, inside) = (stamp(clock::now_ms()), is_mount(data_dir));
     let staging =
         if inside { data_dir.join(format!(".restore-{stamp}")) } else { sibling(data_dir, "restore", &stamp) };
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&staging);

@@ -20,10 +20,10 @@ use super::{
     BackupError,
     create::{Plan, create},
     restore::stamp,
+    schedule::Schedule,
 };
 use crate::{config::Config, observe::clock, store::history::History};
 
-const DAY: Millis = 86_400_000;
 /// How often the clock is looked at.
 const LOOK: Duration = Duration::from_secs(20);
 /// How long what is queued for the database is waited for.
@@ -50,8 +50,12 @@ pub struct Kept {
     pub at: Millis,
 }
 
+/// Tells the time, ms UTC.
+type Clock = Box<dyn Fn() -> Millis + Send + Sync>;
+
 /// See the file's head.
 pub struct Vault {
+    clock: Clock,
     running: Arc<ArcSwap<Config>>,
     history: Arc<History>,
     config_file: OnceLock<PathBuf>,
@@ -65,7 +69,12 @@ pub struct Vault {
 impl Vault {
     /// Of this server.
     pub fn new(running: Arc<ArcSwap<Config>>, history: Arc<History>) -> Arc<Self> {
+        Self::with_clock(running, history, Box::new(clock::now_ms))
+    }
+
+    pub(super) fn with_clock(running: Arc<ArcSwap<Config>>, history: Arc<History>, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
+            clock,
             running,
             history,
             config_file: OnceLock::new(),
@@ -84,9 +93,9 @@ impl Vault {
         }
     }
 
-    /// A new name in a directory of backups.
-    pub fn new_path(dir: &Path) -> PathBuf {
-        dir.join(format!("fts-{}.tar.zst", stamp()))
+    /// A new name in a directory of backups, for one made at `now` (ms UTC).
+    pub fn new_path(dir: &Path, now: Millis) -> PathBuf {
+        dir.join(format!("fts-{}.tar.zst", stamp(now)))
     }
 
     /// From now on backups are made when it is time.
@@ -95,7 +104,7 @@ impl Vault {
         if schedule.is_empty() {
             return;
         }
-        let Some(minute) = daily(&schedule) else {
+        let Some(mut due) = Schedule::read(&schedule, (self.clock)()) else {
             tracing::warn!(
                 event = "backup.failed",
                 schedule,
@@ -104,7 +113,7 @@ impl Vault {
             return;
         };
         let vault = self.clone();
-        let thread = std::thread::Builder::new().name("backup-schedule".into()).spawn(move || vault.run(minute));
+        let thread = std::thread::Builder::new().name("backup-schedule".into()).spawn(move || vault.run(&mut due));
         match thread {
             Ok(thread) => *self.thread.lock() = Some(thread),
             Err(error) => tracing::error!(event = "backup.failed", %error, "no thread for backups"),
@@ -121,8 +130,7 @@ impl Vault {
         }
     }
 
-    fn run(self: Arc<Self>, minute: i64) {
-        let mut next = next(clock::now_ms(), minute);
+    fn run(&self, schedule: &mut Schedule) {
         loop {
             let mut stopped = self.stopped.lock();
             if !*stopped {
@@ -132,13 +140,23 @@ impl Vault {
                 return;
             }
             drop(stopped);
-            let now = clock::now_ms();
-            if now >= next {
-                next = self::next(now, minute);
-                // Said in the log either way.
-                let _ = self.create(None, true);
-            }
+            self.turn(schedule);
         }
+    }
+
+    /// Looks at the clock once, and makes the backup that is due.
+    pub(super) fn turn(&self, schedule: &mut Schedule) {
+        if schedule.due((self.clock)()) {
+            // Said in the log either way.
+            let _ = self.create(None, true);
+        }
+    }
+
+    /// The clock is looked at now, not in a while.
+    #[cfg(test)]
+    pub(super) fn look(&self) {
+        let _stopped = self.stopped.lock();
+        self.wake.notify_all();
     }
 
     /// Starts something long; its result is in [`Self::job`] when it ends.
@@ -185,7 +203,7 @@ impl Vault {
     /// [`BackupError`]; nothing is left behind.
     pub fn create(&self, to: Option<&Path>, files: bool) -> Result<Kept, BackupError> {
         let config = self.running.load_full();
-        let path = to.map_or_else(|| Self::new_path(&config.backup.dir), Path::to_owned);
+        let path = to.map_or_else(|| Self::new_path(&config.backup.dir, (self.clock)()), Path::to_owned);
         // What was routed before is in the database; when not, the journal has it.
         self.history.flush(FLUSH);
         let mut plan = Plan::of(&config, self.config_file.get().map(PathBuf::as_path));
@@ -277,19 +295,6 @@ pub fn write(plan: &Plan, path: &Path) -> Result<Kept, BackupError> {
         Ok(Kept { path: path.to_owned(), bytes, at: clock::now_ms() })
     };
     made().inspect_err(|_| drop(fs::remove_file(&part)))
-}
-
-/// The minute of the day of `daily HH:MM`.
-fn daily(text: &str) -> Option<i64> {
-    let (hour, minute) = text.trim().strip_prefix("daily ")?.trim().split_once(':')?;
-    let (hour, minute): (i64, i64) = (hour.parse().ok()?, minute.parse().ok()?);
-    ((0..24).contains(&hour) && (0..60).contains(&minute)).then_some(hour * 60 + minute)
-}
-
-/// When that minute is next.
-fn next(now: Millis, minute: i64) -> Millis {
-    let today = now - now.rem_euclid(DAY) + minute * 60_000;
-    if today > now { today } else { today + DAY }
 }
 
 impl Kept {

@@ -5,6 +5,7 @@
 //! writes it (`write`). Whoever asks (`query`, `tracks`, `endpoints`) says with a [`Reach`] whose rows it may see: groups
 //! as they were when the event was sent, and for what was addressed to somebody, its sender and receivers. `upkeep`
 //! deletes what is old. What must not happen: routing waits for it, or somebody reads what was not sent to them.
+mod arrivals;
 mod chat;
 pub mod endpoints;
 pub(crate) mod entry;
@@ -34,8 +35,9 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 pub(crate) use self::forward::without_marti;
-use self::{kept::Item, queue::Queue, recorder::Recorder, sets::Sets, sources::Sources};
+use self::{arrivals::Arrivals, kept::Item, queue::Queue, recorder::Recorder, sets::Sets, sources::Sources};
 pub use self::{
+    arrivals::{Arrival, NotTold, Ticket},
     kept::{Goodbye, Kept, Session},
     restore::Position,
     sets::Reach,
@@ -64,6 +66,7 @@ pub struct History {
     sources: OnceLock<Arc<dyn Sources>>,
     /// The last chat forwarded, by uid and user.
     forwarded: Mutex<HashMap<(String, String), i64>>,
+    arrivals: Arc<Arrivals>,
     upkeep: upkeep::Wake,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -89,6 +92,7 @@ impl History {
             trouble: recorder::Trouble::default(),
             sources: OnceLock::new(),
             forwarded: Mutex::default(),
+            arrivals: Arc::default(),
             upkeep: upkeep::Wake::default(),
             threads: Mutex::default(),
         }))
@@ -132,6 +136,23 @@ impl History {
             // One that panicked has said so.
             let _ = thread.join();
         }
+        self.arrivals.close();
+    }
+
+    /// Tells once: when the next event of `uid` is stored (it is found then), or when `limit`, at most a minute, is over.
+    /// To miss nothing: call this, then look whether it is there already ([`Self::latest`]), then wait. `tell` is called on a
+    /// thread of the history and must not block; with the ticket dropped it is not called any more. Whether the caller may
+    /// see the event is for the [`Reach`] it asks with afterwards.
+    ///
+    /// # Errors
+    /// [`NotTold`].
+    pub fn notify(
+        &self,
+        uid: &str,
+        limit: Duration,
+        tell: impl FnOnce(Arrival) + Send + 'static,
+    ) -> Result<Ticket, NotTold> {
+        self.arrivals.notify(uid, limit, tell)
     }
 
     /// The database.

@@ -164,6 +164,10 @@ impl Recorder {
         if !rows.is_empty() && !self.written(rows, config.storage.archive_cot) {
             return;
         }
+        self.history.arrivals.stored(rows.iter().filter_map(|row| match row {
+            Row::Event { entry, keep: true, .. } => Some(entry.cot.uid().into_owned()),
+            _ => None,
+        }));
         self.unsettled += journaled.len();
         done.extend(journaled);
         if let (Some(consumer), false) = (&self.consumer, done.is_empty()) {

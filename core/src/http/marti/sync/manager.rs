@@ -14,7 +14,11 @@ use crate::{
         marti::envelope,
         native::{Book, Native},
     },
+    store::setting::SettingError,
 };
+
+/// The largest limit that can be set, in MB: what clients read as a whole number.
+const MOST: u64 = i32::MAX as u64;
 
 /// Its routes.
 pub fn routes(book: &mut Book) {
@@ -50,10 +54,11 @@ pub fn routes(book: &mut Book) {
         .about("Largest upload, in MB")
         .answers(200, json);
     book.on(Method::POST, "/files/api/config", Listeners::TAK, Auth::RoleAdmin, configure)
-        .about("Sets the largest upload until the next start, in MB")
+        .about("Sets the largest upload from now on and after every start, in MB; null = as the configuration has it")
         .takes(json, 1 << 16)
         .answers(200, "")
-        .answers(400, json);
+        .answers(400, json)
+        .answers(409, json);
 }
 
 fn find(native: &Native, call: &Call) -> Result<Vec<Resource>, HandlerError> {
@@ -151,18 +156,21 @@ pub(super) fn config(native: &Native, _: Call) -> Result<Answer, HandlerError> {
 }
 
 pub(super) fn configure(native: &Native, call: Call) -> Result<Answer, HandlerError> {
-    let bad = || HandlerError::bad_request(r#"the body is {"uploadSizeLimit":400}, in MB"#);
+    let bad = || HandlerError::bad_request(r#"the body is {"uploadSizeLimit":400}, in MB, or null to take it back"#);
     let bytes = call.body.bytes(1 << 16).map_err(|_| bad())?;
     let said: Value = serde_json::from_slice(&bytes).map_err(|_| bad())?;
-    let limit = said.get("uploadSizeLimit").and_then(Value::as_u64).filter(|l| *l > 0).ok_or_else(bad)?;
-    let mut config = (*native.config()).clone();
-    config.files.max_upload = limit.saturating_mul(1_000_000);
-    native.running.store(std::sync::Arc::new(config));
-    tracing::info!(
-        event = "file.limit",
-        megabytes = limit,
-        "the largest upload was changed over the API, until the next reload or start"
-    );
+    let megabytes = match said.get("uploadSizeLimit").ok_or_else(bad)? {
+        Value::Null => None,
+        number => Some(number.as_u64().filter(|l| (1..=MOST).contains(l)).ok_or_else(bad)?),
+    };
+    native.settings.set_max_upload(megabytes.map(|mb| mb * 1_000_000)).map_err(|error| match error {
+        SettingError::Fixed(..) => HandlerError::new(StatusCode::CONFLICT, error.to_string()),
+        SettingError::Store(error) => {
+            tracing::error!(event = "db.error", %error, "the largest upload was not changed");
+            HandlerError::internal("the setting could not be kept; the log of the server says why")
+        }
+    })?;
+    native.accounts.audit.did(&call.actor(), "files.limit", "files.max_upload", json!({"megabytes": megabytes}));
     Ok(Answer::empty(StatusCode::OK))
 }
 
