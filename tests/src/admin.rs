@@ -27,6 +27,7 @@ impl Http {
     pub fn send(at: SocketAddr, method: &str, path: &str) -> Self {
         let stream = TcpStream::connect(at).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_write_timeout(Some(DEADLINE)).unwrap();
         Self::over(stream, method, path, "")
     }
 
@@ -34,6 +35,7 @@ impl Http {
     pub fn local(socket: &Path, method: &str, path: &str, body: &str) -> Self {
         let stream = UnixStream::connect(socket).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_write_timeout(Some(DEADLINE)).unwrap();
         Self::over(stream, method, path, body)
     }
 

@@ -72,6 +72,7 @@ impl Client {
     pub fn to(address: SocketAddr, label: &str) -> Self {
         let stream = TcpStream::connect(address).unwrap_or_else(|e| panic!("{label}: connect {address}: {e}"));
         stream.set_nodelay(true).unwrap();
+        stream.set_write_timeout(Some(DEADLINE)).unwrap();
         Self::over(Conn::Plain(stream), label)
     }
 
@@ -101,6 +102,7 @@ impl Client {
     pub fn tls_over(stream: TcpStream, config: Arc<ClientConfig>) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(DEADLINE))?;
+        stream.set_write_timeout(Some(DEADLINE))?;
         let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
         let mut tls = StreamOwned::new(ClientConnection::new(config, name).map_err(io::Error::other)?, stream);
         while tls.conn.is_handshaking() {

@@ -337,8 +337,19 @@ impl Server {
         self.wait()
     }
 
-    /// Waits until it has ended.
+    /// Waits until it has ended; fails, and kills it, when it does not within three [`DEADLINE`]s (a shutdown may take
+    /// its time).
     pub fn wait(&mut self) -> ExitStatus {
+        let until = Instant::now() + 3 * DEADLINE;
+        let mut all = self.lines.all.lock();
+        while !all.1 {
+            if self.lines.more.wait_until(&mut all, until).timed_out() {
+                drop(all);
+                self.kill();
+                panic!("the server has not ended");
+            }
+        }
+        drop(all);
         self.child.wait().unwrap()
     }
 

@@ -157,6 +157,7 @@ impl Web {
         let stream = TcpStream::connect(self.at)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(DEADLINE))?;
+        stream.set_write_timeout(Some(DEADLINE))?;
         let Some(config) = &self.tls else { return Ok(Box::new(stream)) };
         let name = ServerName::from(self.at.ip());
         let session = ClientConnection::new(config.clone(), name).map_err(std::io::Error::other)?;

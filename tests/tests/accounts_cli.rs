@@ -1,7 +1,7 @@
 //! `fts user`, `fts group`, `fts audit` (operations.md 4): the same with a running server and without one, secrets printed
 //! once, and refused while somebody else holds the data directory. The first start and its administrator.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod accounts_bed;
+use crate::accounts_bed;
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

@@ -1,7 +1,7 @@
 //! `<auth>` on streams (cot.md RULE-14, 15, identity.md 6.3): who must log in, who may, what happens to the rest; the role
 //! readonly; accounts that are switched off while their users are connected.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod accounts_bed;
+use crate::accounts_bed;
 
 use accounts_bed::{PASSWORD, admin, group, join, log, user};
 use fts_tests::{Client, Pki, Server, fence, marker, marker_to, sa};
@@ -179,6 +179,52 @@ fn an_account_that_is_switched_off_ends_its_connections_and_gets_in_no_more() {
     assert_eq!(again.bytes_until_close(), b"");
     admin(&server, "PUT", "/admin/users/alice", &json!({"disabled": false}));
     join(&server, &pki, "A1");
+}
+
+#[test]
+fn a_changed_password_ends_the_streams_that_came_in_by_it_and_no_others() {
+    let server = start();
+    let mut by_certificate = join(&server, &Pki::issue(&server, "alice"), "A1");
+    let mut by_password = to(&server, "must");
+    by_password.send(&format!("{}{}", auth("ALICE", PASSWORD), sa("A2", "TWO")));
+    let mut by_password = by_password.greeted();
+    // Logged in on a connection that was nobody's.
+    let mut later = to(&server, "may");
+    later.send(&format!("{}{}", auth("alice", PASSWORD), sa("A3", "THREE")));
+    let mut later = later.greeted();
+    let mut bob = Client::join(&server, "B", "BOB");
+    user(&server, "carol", "user", &[]);
+    let mut carol = to(&server, "must");
+    carol.send(&format!("{}{}", auth("carol", PASSWORD), sa("C", "CAROL")));
+    let mut carol = carol.greeted();
+    server.eventually("all are there", || ["A2", "A3", "C"].iter().all(|uid| server.client(uid)["user"].is_string()));
+    let told = admin(&server, "PUT", "/admin/users/alice/password", &json!({"password": "battery staple"}));
+    assert_eq!(told["streams_ended"], 2, "{told}");
+    by_password.expect_close();
+    later.expect_close();
+    for uid in ["A2", "A3"] {
+        server
+            .wait_log(|l| l["event"] == "client.disconnected" && l["uid"] == uid && l["reason"] == "password-changed");
+    }
+    // Who did not need it stays, and so does everybody else.
+    by_certificate.sync();
+    carol.sync();
+    bob.sync();
+    let rows = server.admin("GET", "/admin/audit?action=user.*&who=alice", "").json();
+    let actions: Vec<_> = rows.as_array().unwrap().iter().take(2).map(|r| r["action"].as_str().unwrap()).collect();
+    assert_eq!((actions, &rows[0]["detail"]["streams"]), (vec!["user.streams_ended", "user.password"], &json!(2)));
+    // The old one opens nothing, the new one does; nothing is said of either.
+    let mut old = to(&server, "must");
+    old.send(&auth("alice", PASSWORD));
+    assert_eq!(old.bytes_until_close(), b"");
+    let mut new = to(&server, "must");
+    new.send(&format!("{}{}", auth("alice", "battery staple"), sa("A4", "FOUR")));
+    new.greeted().sync();
+    assert!(!log(&server).contains("battery staple"));
+    // The TAK API's way does the same.
+    let told = admin(&server, "PUT", "/admin/users/carol/password", &json!({"password": PASSWORD}));
+    assert_eq!(told["streams_ended"], 1, "the same again is another one, too");
+    carol.expect_close();
 }
 
 #[test]

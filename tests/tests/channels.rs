@@ -2,7 +2,7 @@
 //! while everybody is connected: goodbyes to those who lose sight, positions to those who gain it, and one `t-x-g-c` to
 //! the devices that do not know yet.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod accounts_bed;
+use crate::accounts_bed;
 
 use accounts_bed::{admin, group, join, user, web};
 use fts_tests::{Client, Event, Pki, Server, fence, marker, marker_to, sa};

@@ -235,3 +235,47 @@ fn a_plain_connection_is_tried_too() {
     let (rules, report) = failed(&server, &path, &[]);
     assert!(rules.is_empty() && report.to_string().contains("without encryption"), "{report}");
 }
+
+#[test]
+fn the_enrolment_port_may_show_a_certificate_of_a_public_ca() {
+    // Another server's CA stands for a public one: this machine trusts it by SSL_CERT_FILE.
+    let public = server();
+    let of_public = |name: &str| public.data_dir().join("certs").join(name);
+    let start = |cert: &Path, key: &Path| {
+        let set = |builder: fts_tests::Builder, name: &str, path: &Path| builder.set(name, &format!("{path:?}"));
+        set(set(Server::build().secure(), "tls.web_cert", cert), "tls.web_key", key).start()
+    };
+    let server = start(&of_public("server.pem"), &of_public("server.key"));
+    let dir = server.dir().join("phones");
+    let to = dir.to_str().unwrap();
+    let made = server.cli(&["client", "add", "alice", "--client", "enroll", "--host", "127.0.0.1", "--offline", "--out", to]);
+    assert!(made.status.success(), "{}", said(&made));
+    let path = dir.join("alice-enroll.zip");
+    let doctor = |server: &Server, trusted: &Path, more: &[&str]| {
+        let args = [&["doctor", path.to_str().unwrap(), "--json"], more].concat();
+        let out = server.cli_command(&args).env("SSL_CERT_FILE", trusted).output().unwrap();
+        let report: Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", said(&out)));
+        let rule = report["rules"].as_array().unwrap().iter().find(|r| r["rule"] == "enrollment");
+        (out.status.success(), rule.unwrap_or_else(|| panic!("{report}")).clone())
+    };
+    let (good, rule) = doctor(&server, &of_public("ca.pem"), &[]);
+    assert!(good && rule["verdict"] == "note", "{rule}");
+    assert!(rule["seen"].as_str().unwrap().contains("public CA") && rule["todo"].as_str().unwrap().contains("web_cert"));
+    // Of a CA nobody trusts: a device could not enrol.
+    let (good, rule) = doctor(&server, &server.data_dir().join("certs/ca.pem"), &[]);
+    assert!(!good && rule["verdict"] == "FAIL", "{rule}");
+    assert!(rule["seen"].as_str().unwrap().contains("neither") && rule["todo"].as_str().unwrap().contains("tls.web_cert"));
+    // Of a public CA for another name: devices look at it there, other than on the stream.
+    let other = server.dir().join("elsewhere");
+    let issued = public.cli(&["cert", "issue", "elsewhere.example.org", "--kind", "server", "--out", other.to_str().unwrap()]);
+    assert!(issued.status.success(), "{}", said(&issued));
+    let (cert, key) = (other.join("elsewhere.example.org.pem"), other.join("elsewhere.example.org.key"));
+    let named = start(&cert, &key);
+    let made = named.cli(&["client", "add", "alice", "--client", "enroll", "--host", "127.0.0.1", "--offline", "--out", to]);
+    assert!(made.status.success(), "{}", said(&made));
+    let (good, rule) = doctor(&named, &of_public("ca.pem"), &[]);
+    assert!(!good && rule["seen"].as_str().unwrap().contains("not for 127.0.0.1"), "{rule}");
+    let set = [format!("tls.web_cert={cert:?}"), format!("tls.web_key={key:?}")];
+    let (good, rule) = doctor(&named, &of_public("ca.pem"), &["--offline", "--set", &set[0], "--set", &set[1]]);
+    assert!(!good && rule["seen"].as_str().unwrap().contains("not for 127.0.0.1"), "{rule}");
+}

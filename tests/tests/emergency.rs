@@ -1,7 +1,7 @@
 //! Emergencies on the real server with the plugin's library: acceptance lines 8 to 15 of kml-emergency-reports.md, one
 //! test each. What the book says beyond them is in the files `emergency_*.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod emergencies;
+use crate::emergencies;
 
 use std::time::{Duration, Instant};
 

@@ -3,7 +3,7 @@
 //!
 //! Through the local socket, whose caller is an administrator in everybody's group; tokens come with users.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod emergencies;
+use crate::emergencies;
 
 use emergencies::*;
 use fts_tests::{Server, binary, bundled};

@@ -2,7 +2,7 @@
 //! restart with another table, disable and enable (b.5, 2 and 3; plugins.md 6). An alert is there exactly once
 //! afterwards, and what was cancelled stays cancelled.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod emergencies;
+use crate::emergencies;
 
 use emergencies::*;
 use fts_tests::{Server, fence};

@@ -1,7 +1,7 @@
 //! Whom emergencies reach, and who may end them (b.5, 1 to 6 and 8; RULE-67 to 69): groups, named receivers, protobuf,
 //! policies, unknown uids, another type, ages. The acceptance lines are in `emergency.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod emergencies;
+use crate::emergencies;
 
 use emergencies::*;
 use fts_tests::{Client, Server, fence};

@@ -86,7 +86,7 @@ fn id12_01_the_configuration_and_who_may_ask_for_it() {
 }
 
 #[test]
-fn id12_02_id12_05_an_rsa_4096_request_signed_with_sha1_opens_the_stream() {
+fn id12_02_an_rsa_4096_request_signed_with_sha1_is_answered_as_atak_reads_it() {
     let server = server();
     let dir = server.dir();
     let pem = request(dir, "phone", "/OU=Unit/CN=alice/O=Org", "-newkey rsa:4096 -sha1");
@@ -124,7 +124,19 @@ fn id12_02_id12_05_an_rsa_4096_request_signed_with_sha1_opens_the_stream() {
     assert_eq!((row["client_version"].as_str(), row["via"].as_str()), (Some("4.6"), Some("enroll")));
     let line = server.wait_log(|l| l["event"] == "cert.issued" && l["via"] == "enroll");
     assert_eq!((&line["user"], &line["serial"]), (&"alice".into(), &row["serial"]));
-    // It opens the stream.
+}
+
+#[test]
+fn id12_05_the_certificate_opens_the_stream_and_one_of_another_ca_does_not() {
+    let server = server();
+    let dir = server.dir();
+    let pem = request(dir, "phone", "/OU=Unit/CN=alice/O=Org", "-newkey rsa:2048 -sha1");
+    let path = format!("{SIGN}?clientUid=ANDROID-1&version=4.6");
+    let reply = alice(&server).post(&path, "text/plain", &bare(&pem)).expect(200);
+    fs::write(dir.join("r.p12"), &reply.body).unwrap();
+    let (ok, text) = openssl(dir, "pkcs12 -in r.p12 -passin pass:atakatak -nokeys -nodes");
+    assert!(ok, "{text}");
+    fs::write(dir.join("phone.pem"), certificate(&text, "signedCert")).unwrap();
     let phone = Pki { name: "phone".into(), dir: dir.to_owned() };
     let ca = server.data_dir().join("certs/ca.pem");
     let mut client = Client::tls(&server, "cot_tls", phone.client(&ca, ALL_VERSIONS)).unwrap().greeted();

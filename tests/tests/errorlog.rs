@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use fts_tests::{Pki, Server, Web};
 use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
 
-mod accounts_bed;
+use crate::accounts_bed;
 
 fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));

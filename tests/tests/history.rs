@@ -1,5 +1,5 @@
-//! Stored events over the TAK API (cot.md 12.4, 17 lines 50 to 53; marti-http.md 15 line 36): what comes back, in which
-//! order, for whom, and what never does.
+//! Stored events over the TAK API (cot.md 12.4, 17 lines 47 and 50 to 53; marti-http.md 15 line 36): what comes back, in
+//! which order, for whom, and what never does. Line 54, tracks as files, is of the plugin `kml`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use fts_tests::{Builder, Client, Server, Web, at, chat, event, join_all, marker, ping, sa, takp_q};
 
@@ -31,7 +31,7 @@ fn outdated(uid: &str) -> String {
 }
 
 #[test]
-fn line_51_newest_all_window_box_and_part_of_a_uid() {
+fn cot17_51_newest_all_window_box_and_part_of_a_uid() {
     let server = Server::start();
     let mut alice = Client::join(&server, "A", "ALICE");
     let web = web(&server);
@@ -93,7 +93,7 @@ fn m15_36_a_known_uid_parses_and_an_unknown_one_is_an_empty_404() {
 }
 
 #[test]
-fn line_52_what_is_not_to_be_kept_and_what_the_server_consumes_is_not() {
+fn cot17_52_what_is_not_to_be_kept_and_what_the_server_consumes_is_not() {
     let server = Server::start();
     let mut alice = Client::join(&server, "A", "ALICE");
     alice.send(&event("secret", "b-m-p-s-m", r#"<marti archive="false"/>"#));
@@ -111,7 +111,7 @@ fn line_52_what_is_not_to_be_kept_and_what_the_server_consumes_is_not() {
 }
 
 #[test]
-fn line_50_a_deleted_marker_is_not_given_and_not_shown() {
+fn cot17_50_a_deleted_marker_is_not_given_and_not_shown() {
     let server = Server::build().set("cot.replay_map_items", "true").start();
     let mut alice = Client::join(&server, "A", "ALICE");
     alice.send(&marker("M"));
@@ -129,7 +129,7 @@ fn line_50_a_deleted_marker_is_not_given_and_not_shown() {
 }
 
 #[test]
-fn line_53_old_rows_go_and_the_newest_that_is_good_stays() {
+fn cot17_53_old_rows_go_and_the_newest_that_is_good_stays() {
     let server = Server::build().set("retention.cot", "\"1s\"").start();
     let mut alice = Client::join(&server, "A", "ALICE");
     alice.send(&sa("A", "ALICE"));
@@ -213,7 +213,7 @@ fn the_map_is_as_it_was_after_a_restart() {
 }
 
 #[test]
-fn line_47_who_comes_back_is_sent_what_it_missed_once() {
+fn cot17_47_who_comes_back_is_sent_what_it_missed_once() {
     let server = Server::build().set("cot.store_forward_chat", "true").start();
     let [mut alice, bob] = join_all(&server, [("A", "ALICE"), ("B", "BOB")]);
     drop(bob);

@@ -1,7 +1,7 @@
 //! Plugins and the history (plugins.md 1.2 item 7, 1.3): what they are asked and answer, what they may ask, and a source
 //! that does not answer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod plugin_bed;
+use crate::plugin_bed;
 
 use fts_tests::{Client, Server, Web, at, chat, event, marker};
 use plugin_bed::{Asks, probe};

@@ -1,7 +1,7 @@
 //! Who a caller is on which listener: certificates, passwords, tokens, and what happens to wrong ones (identity.md 2, 7;
 //! marti-http.md 2.6, 3.4; operations.md 6.3).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod http_bed;
+use crate::http_bed;
 
 use fts_tests::{Pki, Server, Web};
 use http_bed::{PASSWORD, token, user, web};

@@ -1,7 +1,7 @@
 //! The HTTP listeners as sockets: all of them open and named, their TLS, clients of another protocol, keep-alive and
 //! HTTP/1.0, bodies that are refused before they come, and how connections end (marti-http.md 1, 2.4, 2.5).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod http_bed;
+use crate::http_bed;
 
 use std::io::Write;
 
@@ -43,7 +43,7 @@ fn every_listener_is_open_named_and_counted() {
 }
 
 #[test]
-fn m15_5_keep_alive_and_http_1_0() {
+fn m15_05_keep_alive_and_http_1_0() {
     let server = Server::start();
     let plain = Web::plain(&server, "marti_http");
     let mut wire = plain.open();

@@ -2,7 +2,7 @@
 //! 7), and no answer and no line of the log holds a secret. The routes are those of the OpenAPI documents, so a new one
 //! is in here by itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod http_bed;
+use crate::http_bed;
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! What holds for every HTTP answer: content types, errors by path, compression, codings, other origins, proxies, odd
 //! paths and queries (marti-http.md 2, rest-api.md 2.3, 2.4).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod http_bed;
+use crate::http_bed;
 
 use std::{
     io::Write,
@@ -22,7 +22,7 @@ fn gzip(arg: &str, input: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn m15_4_gzip_only_for_who_asks_and_never_of_files() {
+fn m15_04_gzip_only_for_who_asks_and_never_of_files() {
     let server = Server::start();
     let plain = Web::plain(&server, "marti_http");
     let asks = plain.clone().header("accept-encoding", "gzip");

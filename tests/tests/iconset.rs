@@ -6,7 +6,7 @@ use fts_tests::{Pki, Server, Web};
 use serde_json::json;
 use zip::{ZipWriter, write::SimpleFileOptions};
 
-mod accounts_bed;
+use crate::accounts_bed;
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\nthe picture";
 const XML: &str =

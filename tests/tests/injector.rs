@@ -3,7 +3,7 @@
 use fts_tests::{Client, Pki, Server, Web, event, fence, join_all};
 use serde_json::json;
 
-mod accounts_bed;
+use crate::accounts_bed;
 
 #[test]
 fn m10_an_injector_changes_every_event_of_its_uid_and_no_other() {

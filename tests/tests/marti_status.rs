@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use fts_tests::{Pki, Server, Web};
 use serde_json::json;
 
-mod accounts_bed;
+use crate::accounts_bed;
 use accounts_bed::user;
 
 #[test]

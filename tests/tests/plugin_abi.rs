@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fs, path::Path, process::Command};
 use fts_tests::{Builder, Client, Server, event};
 use tempfile::TempDir;
 
-mod abi;
+use crate::abi;
 
 /// A server that looks for plugins in this directory first.
 fn with(dir: &Path, name: &str) -> Builder {

@@ -1,9 +1,9 @@
 //! How long a held event takes (plugins.md 10, fanout.md 3): 2 000 events a second into one destination with 100 members
 //! beside one a second into another. Asserts that nothing is lost, prints times; run it alone:
-//! `cargo test -p fts-tests --test plugin_bench -- --ignored --nocapture`. `RATE` and `SECONDS` change the load, `UNSTORED=1`
+//! `cargo test -p fts-tests --test all -- --ignored --nocapture plugin_bench::`. `RATE` and `SECONDS` change the load, `UNSTORED=1`
 //! leaves the plugin's commits out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod plugin_bed;
+use crate::plugin_bed;
 
 use std::{
     io::Read,

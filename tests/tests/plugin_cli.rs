@@ -91,10 +91,15 @@ fn changes_say_what_was_done_or_why_not() {
     assert_eq!(done(&["disable", "ping"]), "stopped: ping\n");
     assert!(text(&server.cli(&["plugin", "list"]).stdout).contains("stopped"));
     assert_eq!(done(&["enable", "ping"]), "ping runs\n");
-    assert_eq!(done(&["reload", "ping"]), "ping runs version 1.0.0\n");
+    let reloaded = done(&["reload", "ping"]);
+    assert!(
+        reloaded.starts_with("ping runs version 1.0.0; /") && reloaded.ends_with(" is unchanged: the same code started again\n"),
+        "{reloaded}"
+    );
+    assert_eq!(server.cli_json(&["plugin", "reload", "ping"])["unchanged"], true);
     assert_eq!(done(&["restart", "ping"]), "ping runs version 1.0.0\n");
     let info = text(&server.cli(&["plugin", "info", "ping"]).stdout);
-    assert!(info.contains("2 old generations resident (") && info.contains(" MB)"), "{info}");
+    assert!(info.contains("3 old generations resident (") && info.contains(" MB)"), "{info}");
     for (args, says) in [
         (&["disable", "kml"][..], "there is no plugin kml; there are: emergency, ping"),
         (&["info", "kml"], "there is no plugin kml"),

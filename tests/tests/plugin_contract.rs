@@ -1,7 +1,7 @@
 //! What plugins may and may not do to each other and to the server (plugins.md 1.2, 4, 10): routes, verdicts of
 //! intercepts, panics, loops, and guards that are down.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod plugin_bed;
+use crate::plugin_bed;
 
 use fts_tests::{Client, Http, Server, event, fence, join_all};
 use plugin_bed::{Asks, both, probe, to, uid};
@@ -152,7 +152,12 @@ fn every_verdict_in_every_band_in_the_order_that_plugin_order_prints() {
     }
     assert_eq!((server.dropped("plugin"), server.metric("fts_cot_rejected_total", &["reason=\"xml\""])), (4.0, 4.0));
     server.wait_plugin("probe", "plugin.bad_event", "broken");
-    assert!(server.cli_json(&["why", "--event", "dropped"]).to_string().contains("plugin"));
+    // It names the plugin, the handler, and what that said.
+    let why = |uid: &str| server.cli_json(&["why", "--event", uid])[0].clone();
+    let dropped = why("dropped");
+    assert_eq!((&dropped["plugin"], &dropped["handler"]), (&json!("probe"), &json!("intercept <probe>")), "{dropped}");
+    assert_eq!(dropped["decision"], "refused: plugin — probe (intercept <probe>): told to");
+    assert!(dropped["clients"].to_string().contains("refused by the plugin probe (intercept <probe>): told to"));
 
     // Later bands see what it has become; the source is told; the twin's comes first in its band.
     alice.send(&wish("seen", r#"twin="mark" rewrite="retype:b-m-p-w" tap="note""#));

@@ -2,7 +2,7 @@
 //! from writers and members only behind their notice; delivered ones need no plugin. Nobody else gets anything. Crashes and
 //! reloads are in `plugin_hold_crash`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod plugin_bed;
+use crate::plugin_bed;
 
 use fts_tests::{Client, Pki, Server, event, fence, join_all, marker, marker_to, sa};
 use plugin_bed::{Asks, both, probe, to, uid};

@@ -1,7 +1,7 @@
 //! Held events that meet a crash, a reload or a panic (plugins.md 10): stored exactly once, given to members once, and an
 //! event that panics its handler takes nobody with it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod plugin_bed;
+use crate::plugin_bed;
 
 use std::{
     fs,

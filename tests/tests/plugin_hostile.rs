@@ -12,7 +12,7 @@ use fts_tests::{Client, Server, event};
 use hostile_bed::{Talk, ask, assert_others_well, hostile, said, shown, state, trigger};
 use serde_json::Value;
 
-mod hostile_bed;
+use crate::hostile_bed;
 
 /// Makes the plugin panic three times.
 type Poke = fn(&Server, &mut Client);

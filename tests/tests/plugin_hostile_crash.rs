@@ -6,12 +6,14 @@ use std::{fs, io::Write, net::TcpStream, os::unix::process::ExitStatusExt};
 use fts_tests::{Builder, Client, Server};
 use hostile_bed::{Talk, ask, assert_others_well, hostile, shown, state, trigger};
 
-mod hostile_bed;
+use crate::hostile_bed;
 
 /// Lets it crash the server; the signal it died of.
 fn crash(server: &mut Server, mode: &str) -> i32 {
+    // Open until it is dead: the server need not do what nobody waits for any more.
+    let mut stream;
     if mode.ends_with("-route") {
-        let mut stream = TcpStream::connect(server.address("admin")).unwrap();
+        stream = TcpStream::connect(server.address("admin")).unwrap();
         write!(stream, "GET /api/plugins/hostile/do HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
     } else {
         Client::join(server, "CRASHER", "CRASHER").send(&trigger("crash"));

@@ -11,7 +11,7 @@ use std::{
 use fts_tests::{Client, Server, event};
 use hostile_bed::{Talk, ask, assert_others_well, figure, hostile, said, shown, state, trigger};
 
-mod hostile_bed;
+use crate::hostile_bed;
 
 fn poke(server: &Server, times: usize) -> Client {
     let mut poker = Client::join(server, "POKER", "POKER");

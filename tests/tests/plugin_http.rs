@@ -1,7 +1,7 @@
 //! Routes of plugins under load (plugins.md 1.2, 5, 10; decision 91): slow senders and slow readers hold no slot and no
 //! snapshot of the database; requests during a reload wait for the new generation.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod plugin_bed;
+use crate::plugin_bed;
 
 use std::{
     io::{Read, Write},

@@ -1,7 +1,7 @@
 //! The life of a plugin as clients and operators see it (plugins.md 1.1 to 1.3, 6): what a reload keeps and what it undoes,
 //! client events, observers, timers, its own data, other plugins, threads that outlive it, and a worker that is stuck.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod plugin_bed;
+use crate::plugin_bed;
 
 use std::{
     fs,

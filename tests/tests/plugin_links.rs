@@ -1,7 +1,7 @@
 //! Links of a plugin (plugins.md 1.3, 10): dialled and accepted, plain and TLS, what the plugin is told, and a peer that
 //! does not read, which delays nobody.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod plugin_bed;
+use crate::plugin_bed;
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

@@ -11,7 +11,7 @@ use fts_tests::{Builder, Client, Server, binary};
 use serde_json::Value;
 use tempfile::TempDir;
 
-mod abi;
+use crate::abi;
 
 /// Every capability the hostile plugin asks for.
 const ALL: &str = "capabilities = [\"intercept\", \"bind-dest\", \"listen\", \"routes\"]";

@@ -14,7 +14,6 @@ use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 use fts_tests::{Client, Element, Event, Node, Pki, Server, frame, marker, parse, sa_team};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-#[path = "samples/tables.rs"]
 mod tables;
 use tables::{OTHERS, OURS, Outcome, Row};
 

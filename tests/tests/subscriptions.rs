@@ -3,7 +3,7 @@
 use fts_tests::{Client, Pki, Server, Web, event, fence, join_all, sa_team};
 use serde_json::{Value, json};
 
-mod accounts_bed;
+use crate::accounts_bed;
 
 fn rows(web: &Web, query: &str) -> Vec<Value> {
     let reply = web.get(&format!("/Marti/api/subscriptions/all{query}")).expect(200);

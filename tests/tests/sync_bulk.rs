@@ -1,8 +1,8 @@
 //! 400 MB up and down by ten clients at once (issue 4): memory bounded, hashes right, and fast enough compared with a plain
 //! copy and hash of the same file on the same machine in the same run. Large and slow, so only CI asks for it:
-//! `cargo test -p fts-tests --release --test sync_bulk -- --ignored --nocapture`.
+//! `cargo test -p fts-tests --release --test all -- --ignored --nocapture sync_bulk::`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod sync_bed;
+use crate::sync_bed;
 
 use std::{
     io::Read,

@@ -1,7 +1,7 @@
 //! `kill -9` in the middle of uploads, fifty times: there never is a row without its file, never a torn file, and every
 //! upload that was answered is there afterwards (operations.md 7.1).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod sync_bed;
+use crate::sync_bed;
 
 use std::{
     collections::BTreeSet,

@@ -1,6 +1,6 @@
 //! Who sees, offers and deletes stored files: groups, roles, the file manager (marti-http.md 2.6, 6.9, 6.10).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod sync_bed;
+use crate::sync_bed;
 
 use fts_tests::{Pki, Server, Web};
 use sync_bed::{package, search, send_package, sha256};
@@ -75,6 +75,44 @@ fn readers_read_and_administrators_do_everything() {
     let gone = admin.delete(&format!("/Marti/api/files/{hash}")).expect(200);
     assert_eq!(gone.body.len(), 0);
     writer.get(&format!("/Marti/sync/content?hash={hash}")).expect(404);
+}
+
+#[test]
+fn the_largest_upload_that_was_set_is_there_after_a_restart_until_it_is_taken_back() {
+    let mut server = Server::build().secure().start();
+    let limit = |server: &Server| {
+        let said = Web::plain(server, "marti_http").get("/files/api/config").expect(200).json();
+        said["uploadSizeLimit"].as_i64().unwrap()
+    };
+    let set = |server: &Server, to: &str| {
+        let admin = Web::tls(server, "marti_https", Some(&Pki::issue(server, "anna")));
+        admin.post("/files/api/config", "application/json", format!(r#"{{"uploadSizeLimit":{to}}}"#).as_bytes())
+    };
+    user(&server, "anna", &[], "admin");
+    for wrong in ["0", "-1", "\"1\"", "1.5", "9999999999"] {
+        set(&server, wrong).expect(400);
+    }
+    assert_eq!(limit(&server), 400);
+    set(&server, "7").expect(200);
+    let config = server.admin("GET", "/admin/config", "").json();
+    assert_eq!(config["files.max_upload"], serde_json::json!({"value": "7000000", "origin": "runtime override"}));
+    server.admin("POST", "/admin/reload", "");
+    assert_eq!(limit(&server), 7, "a reload changes nothing");
+    assert!(server.stop().success());
+    let mut server = Server::build().secure().again(&server).start();
+    assert_eq!(limit(&server), 7);
+    // Stronger than it: the command line.
+    assert!(server.stop().success());
+    let mut server = Server::build().secure().set("files.max_upload", "\"9MB\"").again(&server).start();
+    assert_eq!(limit(&server), 9);
+    assert!(set(&server, "8").expect(409).text().contains("command line"));
+    assert!(server.stop().success());
+    let mut server = Server::build().secure().again(&server).start();
+    assert_eq!(limit(&server), 7, "and it is not forgotten for that");
+    set(&server, "null").expect(200);
+    assert_eq!(limit(&server), 400);
+    assert!(server.stop().success());
+    assert_eq!(limit(&Server::build().secure().again(&server).start()), 400);
 }
 
 #[test]

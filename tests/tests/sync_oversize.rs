@@ -1,7 +1,7 @@
 //! Events too big for ATAK's buffer, offered as files where HTTP is on (RULE-12, cot.md 17 line 25), and rewritten URLs of
 //! offers (RULE-66). Without HTTP: `oversize.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod sync_bed;
+use crate::sync_bed;
 
 use fts_tests::{Client, Element, Event, Server, Web, event, fence, join_all, sa};
 use sync_bed::{search, sha256};

@@ -1,20 +1,29 @@
 //! Data packages over the wire, byte by byte as commo and ATAK send them: marti-http.md 15 lines 12 to 23 and 41.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod sync_bed;
+use crate::sync_bed;
 
 use std::io::{Read, Write};
 
 use fts_tests::{Client, Pki, Reply, Server, Web, event, fence, join_all};
 use sync_bed::{contents, package, search, send_package, sha256, under_way};
 
+/// A server with the package `mp.zip` of U1 in it; its bytes and their hash.
+fn with_package(uid: &str) -> (Server, Web, Vec<u8>, String) {
+    let server = Server::start();
+    let web = Web::plain(&server, "marti_http");
+    let bytes = package(uid, "MP-T");
+    let hash = sha256(&bytes);
+    send_package(&web, "mp.zip", &format!("&hash={hash}&creatorUid=U1"), &bytes).expect(200);
+    (server, web, bytes, hash)
+}
+
 #[test]
-fn m15_12_to_17_a_package_from_asking_to_fetching() {
+fn m15_12_m15_13_a_package_is_asked_for_and_sent_behind_its_head() {
     let server = Server::start();
     let web = Web::plain(&server, "marti_http");
     let bytes = package("u-1", "MP-T");
     let hash = sha256(&bytes);
-    let query = format!("/Marti/sync/missionquery?hash={hash}");
-    web.get(&query).expect(404);
+    web.get(&format!("/Marti/sync/missionquery?hash={hash}")).expect(404);
     // 13: the head goes first, the body after the 100.
     let url = format!("http://{}/Marti/sync/content?hash={hash}", web.at);
     let body = [
@@ -36,14 +45,24 @@ fn m15_12_to_17_a_package_from_asking_to_fetching() {
     wire.write_all(&body).unwrap();
     let sent = Reply::read(&mut wire, false).expect(200);
     assert_eq!((sent.header("content-type"), sent.text()), (Some("text/plain"), url.clone()));
-    // 14
-    assert_eq!(web.get(&query).expect(200).text(), url);
+}
+
+#[test]
+fn m15_14_a_package_that_is_there_is_answered_with_its_url() {
+    let (_server, web, _, hash) = with_package("u-14");
+    let url = format!("http://{}/Marti/sync/content?hash={hash}", web.at);
+    let query = format!("/Marti/sync/missionquery?hash={hash}");
+    assert_eq!(web.get(&query).expect(200).text(), url, "no trailing newline");
     assert!(web.send("HEAD", &query, &[], b"").expect(200).body.is_empty());
     for method in ["POST", "PUT"] {
         assert_eq!(web.send(method, &query, &[], b"").expect(200).text(), url);
     }
     web.delete(&query).expect(405);
-    // 15
+}
+
+#[test]
+fn m15_15_a_private_package_is_not_listed_and_a_public_one_is_again() {
+    let (_server, web, bytes, hash) = with_package("u-15");
     let tool = format!("/Marti/api/sync/metadata/{hash}/tool");
     web.put(&tool, "text/plain", b"private").expect(200);
     let none = web.get("/Marti/sync/search?keywords=missionpackage&tool=public").expect(200);
@@ -55,7 +74,11 @@ fn m15_12_to_17_a_package_from_asking_to_fetching() {
     assert_eq!((rows.len(), row["UID"].as_str(), row["Hash"].as_str()), (1, Some(&*hash), Some(&*hash)));
     assert_eq!((row["Name"].as_str(), row["Size"].as_str()), (Some("mp.zip"), Some(&*bytes.len().to_string())));
     assert!(row["PrimaryKey"].as_str().unwrap().bytes().all(|b| b.is_ascii_digit()));
-    // 16
+}
+
+#[test]
+fn m15_16_content_whole_in_part_and_unchanged() {
+    let (_server, web, bytes, hash) = with_package("u-16");
     let content = format!("/Marti/sync/content?hash={hash}");
     let whole = web.get(&content).expect(200);
     assert_eq!(whole.body, bytes);
@@ -85,7 +108,12 @@ fn m15_12_to_17_a_package_from_asking_to_fetching() {
     assert_eq!((head.body.len(), head.header("content-length")), (0, Some(&*bytes.len().to_string())));
     assert_eq!(web.get(&format!("/Marti/sync/content?HASH={}", hash.to_uppercase())).expect(200).body, bytes);
     assert_eq!(web.send("GET", &content, &[("accept-encoding", "gzip")], b"").expect(200).body, bytes, "never packed");
-    // 17
+}
+
+#[test]
+fn m15_17_the_old_address_has_the_same_bytes() {
+    let (_server, web, bytes, hash) = with_package("u-17");
+    let tool = format!("/Marti/api/sync/metadata/{hash}/tool");
     assert_eq!(web.get(&tool).expect(200).body, bytes);
     assert_eq!(web.send("GET", &tool, &[("range", "bytes=4-5")], b"").expect(206).body, &bytes[4..6]);
     let meta = web.get(&format!("/Marti/sync/{hash}/metadata")).expect(200).json();

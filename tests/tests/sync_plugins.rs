@@ -1,8 +1,8 @@
 //! Stored files and plugins (plugins.md 1.2, 1.3): the store as a service, who may veto, who is told, offers to whom sees
 //! the file, bodies that are stored without being copied through the plugin.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod plugin_bed;
-mod sync_bed;
+use crate::plugin_bed;
+use crate::sync_bed;
 
 use fts_tests::{Client, Server, Web, fence, join_all};
 use plugin_bed::{Asks, probe};

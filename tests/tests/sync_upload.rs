@@ -1,7 +1,7 @@
 //! Uploads that are large, slow, broken off, too long or wrong: marti-http.md 15 lines 24 to 30, 42 and 43, and what the
 //! store keeps to whatever clients do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod sync_bed;
+use crate::sync_bed;
 
 use std::{
     io::{Read, Write},
@@ -100,7 +100,7 @@ fn m15_26_a_client_that_goes_leaves_nothing() {
 }
 
 #[test]
-fn m15_27_to_30_uploads_of_all_kinds() {
+fn m15_27_a_picture_is_a_row_and_no_package() {
     let server = Server::start();
     let web = Web::plain(&server, "marti_http");
     let reply = web.post("/Marti/sync/upload?name=a.jpg&keywords=x,y&creatorUid=U1", "image/jpeg", b"jpeg").expect(200);
@@ -123,7 +123,13 @@ fn m15_27_to_30_uploads_of_all_kinds() {
     let time = row["SubmissionDateTime"].as_str().unwrap();
     assert!(time.len() == 24 && time.ends_with('Z') && time.as_bytes()[19] == b'.', "{time}");
     assert!(search(&web, "keywords=missionpackage").is_empty());
-    // 28: iTAK, without saying that it is a package and without an ending.
+}
+
+#[test]
+fn m15_28_what_itak_sends_is_a_package() {
+    let server = Server::start();
+    let web = Web::plain(&server, "marti_http");
+    // Without saying that it is a package and without an ending.
     let bytes = package("u-28", "I");
     let itak = web.clone().header("user-agent", "iTAK/2.8.0 (iPhone)");
     itak.post("/Marti/sync/upload?name=pack&CreatorUid=I1", "application/x-zip-compressed", &bytes).expect(200);
@@ -132,11 +138,22 @@ fn m15_27_to_30_uploads_of_all_kinds() {
         (rows.len(), rows[0]["Name"].as_str(), rows[0]["CreatorUid"].as_str()),
         (1, Some("pack.zip"), Some("I1"))
     );
-    // 29
+}
+
+#[test]
+fn m15_29_an_empty_body_and_a_wrong_method() {
+    let server = Server::start();
+    let web = Web::plain(&server, "marti_http");
     web.post("/Marti/sync/upload?name=a", "image/png", b"").expect(400);
     web.get("/Marti/sync/upload?name=a").expect(405);
     web.put("/Marti/sync/upload?name=a", "image/png", b"x").expect(405);
-    // 30
+    assert!(search(&web, "").is_empty() && contents(&server).is_empty());
+}
+
+#[test]
+fn m15_30_the_part_of_a_form_has_any_name() {
+    let server = Server::start();
+    let web = Web::plain(&server, "marti_http");
     let row = web.form("/Marti/sync/upload", "resource", "b.png", "image/png", b"png").expect(200).json();
     assert_eq!((row["Name"].as_str(), row["MIMEType"].as_str()), (Some("b.png"), Some("image/png")));
     let row = web.form("/Marti/sync/upload", "anything", "c.txt", "text/plain", b"text").expect(200).json();

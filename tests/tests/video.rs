@@ -3,7 +3,7 @@
 use fts_tests::{Pki, Server, Web, parse};
 use serde_json::json;
 
-mod accounts_bed;
+use crate::accounts_bed;
 
 const GATE: &str = "<videoConnections><feed><protocol>rtsp</protocol><alias>Gate</alias><uid>v-1</uid><address>10.0.0.9</address><port>554</port>
 <roverPort>-1</roverPort><ignoreEmbeddedKLV>false</ignoreEmbeddedKLV><preferredMacAddress/><path>/live</path><buffer>-1</buffer>

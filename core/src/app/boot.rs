@@ -12,7 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     banner,
     canary::Canary,
-    first, node, notify, parts, plugins, report,
+    first, node, notify, pages, parts, plugins, report,
     server::Server,
     shutdown,
     sockets::{self, Sockets},
@@ -205,6 +205,7 @@ async fn serve(
         tracing::info!(event = "service.state", service = %listener.name, address = %listener.address, tls = listener.tls, "listening");
     }
     tracing::info!(event = "server.ready", after_ms = clock::tick(), "ready");
+    tokio::spawn(pages::give_back());
     banner::print(&server, password.as_ref());
     notify::ready(&server);
     signals.wait(&server).await;

@@ -14,6 +14,7 @@ mod history;
 pub mod node;
 mod notify;
 pub(crate) mod offline;
+mod pages;
 mod parts;
 mod plugins;
 mod report;

@@ -13,8 +13,7 @@ use std::{
 use fts_tests::{Builder, Client, Event, Http, Server, event};
 use serde_json::Value;
 
-#[path = "../abi/mod.rs"]
-mod abi;
+use crate::abi;
 
 /// A server with the hostile plugin in this mode and, as its neighbour, the plugin of `tests/abi/old`. `more` are lines of
 /// `[plugins.hostile]`.

@@ -11,7 +11,7 @@ use fts_tests::{Builder, DEADLINE, Server};
 use serde_json::{Value, json};
 
 /// Everything the probe asks for.
-const GRANTED: &str = r#"["intercept", "bind-dest", "provide", "remote-contacts", "routes", "listen", "net", "kick"]"#;
+const GRANTED: &str = r#"["intercept", "bind-dest", "provide", "remote-contacts", "routes", "listen", "net", "kick", "certs.issue", "tokens"]"#;
 
 /// A server with the probe; `own` are lines of `[plugins.probe]` (and of tables below it).
 pub fn probe(own: &str) -> Builder {

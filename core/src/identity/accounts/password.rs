@@ -2,12 +2,13 @@
 //!
 //! A hashing costs a core and 19 MiB for about 40 ms, so only half of the cores may do it, four at most, and only so
 //! many callers wait for that; CoT has the rest. Imported bcrypt hashes are checked and then replaced. Who is not there
-//! costs as much as who is. What must not happen: a password in a log, an error or a `Debug`.
+//! costs as much as who is. Every run is counted (`fts_password_hashings_total`): tokens must never cause one (identity.md
+//! 12, line 22). What must not happen: a password in a log, an error or a `Debug`.
 use std::sync::OnceLock;
 
 use argon2::{
     Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString},
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
 use parking_lot::{Condvar, Mutex};
 use rand::Rng;
@@ -109,17 +110,25 @@ impl Hashing {
     }
 }
 
+/// One run of argon2 or bcrypt.
+fn counted() {
+    metrics::counter!("fts_password_hashings_total").increment(1);
+}
+
 fn hash(password: &str) -> String {
+    counted();
     let random: [u8; 16] = rand::rng().random();
-    let hashed = SaltString::encode_b64(&random)
-        .and_then(|salt| argon2().hash_password(password.as_bytes(), &salt).map(|h| h.to_string()));
+    let hashed = argon2().hash_password_with_salt(password.as_bytes(), &random);
     // It fails for lengths and parameters these never have; an empty text is a hash that nothing matches.
-    hashed.unwrap_or_default()
+    hashed.map(|h| h.to_string()).unwrap_or_default()
 }
 
 fn check(password: &str, stored: &str) -> Checked {
     if let Some(cost) = bcrypt_cost(stored) {
         let fits = cost <= MOST_BCRYPT && password.len() <= BCRYPT_BYTES;
+        if fits {
+            counted();
+        }
         return if fits && bcrypt::verify(password, stored).unwrap_or(false) { Checked::Old } else { Checked::Wrong };
     }
     let Ok(parsed) = PasswordHash::new(stored) else { return Checked::Wrong };
@@ -127,6 +136,7 @@ fn check(password: &str, stored: &str) -> Checked {
     if params.m_cost() > MOST_KIB || params.t_cost() > MOST_PASSES {
         return Checked::Wrong;
     }
+    counted();
     if argon2().verify_password(password.as_bytes(), &parsed).is_err() {
         return Checked::Wrong;
     }
@@ -163,9 +173,8 @@ mod tests {
             "not computed"
         );
         let params = Params::new(1_024, 1, 1, None).unwrap();
-        let salt = SaltString::encode_b64(b"sixteen bytes...").unwrap();
         let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let weak = weak.hash_password(b"weak", &salt).unwrap().to_string();
+        let weak = weak.hash_password_with_salt(b"weak", b"sixteen bytes...").unwrap().to_string();
         assert_eq!((check("weak", &weak), check("week", &weak)), (Checked::Old, Checked::Wrong));
         assert_eq!((check("", ""), check("plain", "plain")), (Checked::Wrong, Checked::Wrong));
     }

@@ -67,6 +67,11 @@ enum Ask {
         #[serde(default)]
         link: String,
     },
+    /// Sends reliable events of so many bytes to everybody, as fast as it may and `Busy` lets it, for so long: uids
+    /// `flood-0` and so on.
+    Flood { ms: u64, bytes: usize },
+    /// Accounts, certificates and secrets of the server.
+    Identity { ask: crate::identity::Do },
     /// Newcomers are shown it, now and after each start.
     Show { uid: String, event: String },
     /// Not any more.
@@ -186,6 +191,8 @@ fn answer(probe: &Arc<Probe>, ask: Ask) -> Result<Value> {
             }
             json!(host.cot().send(&event(text)?, how)?)
         }
+        Ask::Flood { ms, bytes } => crate::flood::run(host, Duration::from_millis(ms), bytes)?,
+        Ask::Identity { ask } => crate::identity::answer(host, ask)?,
         Ask::Show { uid, event: text } => {
             host.history().show(&uid, &event(text.clone())?, None)?;
             json!(host.sql().exec("INSERT OR REPLACE INTO shown VALUES(?1, ?2)", params![&uid, &text])?)

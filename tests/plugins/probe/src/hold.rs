@@ -94,7 +94,7 @@ fn look<'h>(probe: &Probe, held: Held<'h>) -> Result<Option<Held<'h>>> {
 }
 
 fn let_go(probe: &Probe, held: Held<'_>) -> Result<()> {
-    let (host, uid, id) = (&probe.host, held.event.uid().into_owned(), held.journal_id());
+    let (host, uid) = (&probe.host, held.event.uid().into_owned());
     let dests = held.route.dests.clone();
     let mut before = Vec::new();
     let mut targets = Vec::new();
@@ -111,16 +111,8 @@ fn let_go(probe: &Probe, held: Held<'_>) -> Result<()> {
     let received = held.route.received;
     match targets.as_slice() {
         [one] => held.release(&before, Target::Audience(one.clone()))?,
-        several => {
-            // One release has one target: the members of all its destinations together.
-            let union = host.clients().audience(format!("union-{id}"))?;
-            for name in several {
-                let there = host.clients().audience(name.as_str())?.connected()?;
-                union.add(there.into_iter().map(Member::Conn))?;
-            }
-            held.release(&before, union.target())?;
-            union.delete()?;
-        }
+        // Who is in two of them gets it once.
+        several => held.release(&before, Target::audiences(several))?,
     }
     for (_, name) in &dests {
         probe.hold.note(name, host.now() - received);

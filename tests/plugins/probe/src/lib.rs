@@ -8,8 +8,10 @@
 mod ask;
 mod diary;
 mod files;
+mod flood;
 mod fuse;
 mod hold;
+mod identity;
 mod judge;
 mod keeps;
 mod pages;
@@ -74,7 +76,7 @@ struct Plug(Arc<Probe>);
 impl Plugin for Plug {
     type Config = Config;
     const CAPABILITIES: &'static [&'static str] =
-        &["intercept", "bind-dest", "provide", "remote-contacts", "routes", "listen", "net", "kick"];
+        &["intercept", "bind-dest", "provide", "remote-contacts", "routes", "listen", "net", "kick", "certs.issue", "tokens"];
     const SECRETS: &'static [&'static str] = &["secret"];
     const ABOUT: &'static str = "does what tests tell it";
 

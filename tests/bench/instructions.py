@@ -1,0 +1,98 @@
+"""User-mode instructions per delivery, with plugins that are not interested and without any (plugins.md 10, last line).
+
+`python3 tests/bench/instructions.py target/release/fts [PAIRS=3]`; needs valgrind. Wall and CPU time of two runs differ by
+more than what is looked for; instructions hardly do. Order, for each variant: the server runs under cachegrind (which
+counts), clients connect and are quiet, one of them sends N chats that each of the others must receive, then the server is
+stopped. The difference of a long run and a short one, divided by the deliveries more, leaves out start, connections
+and end. Each run has to deliver everything, or there is no figure.
+"""
+import re, socket, statistics, subprocess, sys, tempfile, threading, time
+
+CLIENTS, SHORT, LONG = 21, 200, 1200
+PLUGINS = {"none": "[]", "loaded": '["emergency", "ping"]'}
+SET = ["listeners.cot_tcp.bind=\"127.0.0.1\"", "listeners.cot_tcp.port=0", "listeners.cot_tls.enabled=false",
+       "listeners.marti_http.enabled=false", "listeners.marti_https.enabled=false", "listeners.enrollment.enabled=false",
+       "listeners.rest.enabled=false", "listeners.admin.port=0", "tls.key_type=\"p256\"", "cot.welcome_message=\"\"",
+       "compat.legacy_test_probe=false"]
+
+
+def event(uid, kind, detail):
+    at = time.time()
+    stamp = lambda t: time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(t))
+    return (f'<event version="2.0" uid="{uid}" type="{kind}" how="m-g" time="{stamp(at)}" start="{stamp(at)}" stale="{stamp(at + 300)}">'
+            f'<point lat="60.1" lon="24.9" hae="10" ce="5" le="5"/><detail>{detail}</detail></event>').encode()
+
+
+def reader(sock, counts, n):
+    """Counts the events of one client, whole; ends with the connection."""
+    left = b""
+    while True:
+        try:
+            got = sock.recv(65536)
+        except OSError:
+            return
+        if not got:
+            return
+        left += got
+        counts[n] += left.count(b"<remarks>counted")
+        # A tail shorter than the mark may hold the beginning of one.
+        left = left[-15:] if b"<remarks>counted"[:1] in left[-15:] else b""
+
+
+def run(binary, plugins, chats):
+    with tempfile.TemporaryDirectory() as home:
+        args = [binary, "run", "--data-dir", f"{home}/data"]
+        for one in SET + [f"plugins.enabled={plugins}", "server.worker_threads=1"]:
+            args += ["--set", one]
+        server = subprocess.Popen(["valgrind", "--tool=cachegrind", "--cache-sim=no", f"--cachegrind-out-file={home}/out", *args],
+                                  cwd=home, stdout=subprocess.PIPE, stderr=open(f"{home}/err", "w"), text=True,
+                                  env={"FTS_ADMIN_PASSWORD": "the administrator of a bench", "PATH": "/usr/bin:/bin"})
+        for line in server.stdout:
+            if '"server.ready"' in line:
+                break
+        else:
+            sys.exit(open(f"{home}/err").read())
+        threading.Thread(target=lambda: [None for _ in server.stdout], daemon=True).start()
+        port = __import__("json").load(open(f"{home}/data/run/listeners.json"))["cot_tcp"]["port"]
+        socks, counts = [], [0] * CLIENTS
+        for n in range(CLIENTS):
+            sock = socket.create_connection(("127.0.0.1", port))
+            sock.sendall(event(f"C{n}", "a-f-G-U-C", f'<contact callsign="C{n}" endpoint="*:-1:stcp"/><__group name="Cyan" role="Team Member"/>'))
+            threading.Thread(target=reader, args=(sock, counts, n), daemon=True).start()
+            socks.append(sock)
+
+        def reached(total):
+            until = time.time() + 300
+            while any(c < total for c in counts[1:]):
+                if time.time() > until:
+                    sys.exit(f"not delivered: {counts}")
+                time.sleep(0.05)
+        # All see one event before the count begins: nobody is still being let in.
+        socks[0].sendall(event("first", "b-t-f-x", "<remarks>counted</remarks>"))
+        reached(1)
+        for n in range(chats):
+            socks[0].sendall(event(f"chat-{n}", "b-t-f-x", "<remarks>counted</remarks>"))
+            if n % 20 == 19:
+                reached(n + 2)
+        reached(chats + 1)
+        server.terminate()
+        server.wait(60)
+        refs = re.search(r"I\s+refs:\s+([\d,]+)", open(f"{home}/err").read())
+        return int(refs[1].replace(",", ""))
+
+
+def main():
+    binary = sys.argv[1] if len(sys.argv) > 1 else "target/release/fts"
+    pairs = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    more = (LONG - SHORT) * (CLIENTS - 1)
+    found = {name: [] for name in PLUGINS}
+    for _ in range(pairs):
+        for name, plugins in PLUGINS.items():
+            short, long = run(binary, plugins, SHORT), run(binary, plugins, LONG)
+            found[name].append((long - short) / more)
+            print(f"{name:7} {found[name][-1]:9.1f} instructions per delivery", flush=True)
+    none, loaded = (statistics.median(found[n]) for n in PLUGINS)
+    print(f"medians of {pairs}: none {none:.1f}, loaded {loaded:.1f}: {100 * (loaded / none - 1):+.2f} %")
+
+
+main()
