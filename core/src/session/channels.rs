@@ -41,7 +41,7 @@ impl Sessions {
         self.passwords.lock().insert(user.to_ascii_lowercase(), change);
         let roster = self.router.directory.roster();
         let theirs = roster.clients().filter(|c| c.account().by_password && c.user().eq_ignore_ascii_case(user));
-        theirs.map(|c| c.end(Leave::Password)).count()
+        theirs.filter(|c| c.ending().is_none()).map(|c| c.end(Leave::Password)).count()
     }
 
     /// Ends a connection whose password was changed while it was looked at: it was not in the list above.
@@ -128,5 +128,47 @@ impl Sessions {
     /// For the log line of a connection that is let in.
     pub(super) fn name_of(entered: &Entered) -> &str {
         if entered.account.user.is_empty() { "anonymous" } else { &entered.account.user }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        directory::{Account, Arrival, Directory},
+        identity::Role,
+        route::Router,
+        store::history::tests::config,
+    };
+
+    #[test]
+    fn a_password_changed_while_somebody_comes_in_by_it_ends_that_connection() {
+        let config = Arc::new(config(&[]));
+        let router = Arc::new(Router::new(Arc::new(Directory::default()), config.clone()));
+        let sessions = Sessions::new(router.clone());
+        let seat = |user: &str, by_password| {
+            let arrival = Arrival {
+                listener: Arc::new(config.listeners.cot_tcp.clone()),
+                peer: ([127, 0, 0, 1], 40_000).into(),
+                cert: None,
+                tls: false,
+                groups: Groups::default(),
+                connected: 0,
+            };
+            router.directory.join_as(arrival, Account { user: user.into(), by_password, role: Role::User }, false)
+        };
+        let before = sessions.changes.load(Relaxed);
+        // Decided about before the change, seated behind it.
+        assert_eq!(sessions.password_changed("ALICE"), 0);
+        let all = [seat("alice", true), seat("alice", false), seat("bob", true)];
+        all.iter().for_each(|client| sessions.password_of_before(before, client));
+        assert_eq!(all.each_ref().map(|c| c.ending()), [Some(Leave::Password), None, None]);
+        // In by the new one: it stays until the next change.
+        let now = sessions.changes.load(Relaxed);
+        let new = seat("Alice", true);
+        sessions.password_of_before(now, &new);
+        assert_eq!(new.ending(), None);
+        assert_eq!((sessions.password_changed("alice"), new.ending()), (1, Some(Leave::Password)));
+        assert!(all[1].ending().is_none() && all[2].ending().is_none());
     }
 }
