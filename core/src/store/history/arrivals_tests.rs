@@ -13,7 +13,12 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// Waits for a uid and says into a channel what came of it.
 fn wait(bed: &Bed, uid: &str, limit: Duration) -> (Ticket, mpsc::Receiver<Arrival>) {
     let (tell, told) = mpsc::channel();
-    let ticket = bed.0.notify(uid, limit, move |what| drop(tell.send(what))).unwrap();
+    let ticket = bed
+        .0
+        .notify(uid, limit, move |what| {
+            let _ = tell.send(what);
+        })
+        .unwrap();
     (ticket, told)
 }
 
@@ -24,7 +29,7 @@ fn mission7_1_d_who_waits_is_told_when_the_event_can_be_found() {
     let history = Arc::downgrade(&bed.0);
     let look = move |what| {
         let found = history.upgrade().map(|h| h.latest("A", &Reach::everything()).unwrap().is_some());
-        drop(tell.send((what, found)));
+        let _ = tell.send((what, found));
     };
     let _ticket = bed.0.notify("A", DEADLINE, look).unwrap();
     let (_other, nothing) = wait(&bed, "B", DEADLINE);
