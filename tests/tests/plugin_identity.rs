@@ -26,7 +26,9 @@ fn the_source_of_an_event_says_the_role_of_its_user_also_after_a_crash() {
     let mut server = start();
     for (name, uid) in [("alice", "A"), ("bob", "B")] {
         let mut client = Client::to(server.address("must"), "must");
-        client.send(&format!("<auth><cot username=\"{name}\" password=\"{PASSWORD}\" uid=\"{uid}\" callsign=\"{uid}\"/></auth>"));
+        client.send(&format!(
+            "<auth><cot username=\"{name}\" password=\"{PASSWORD}\" uid=\"{uid}\" callsign=\"{uid}\"/></auth>"
+        ));
         client.send(&sa(uid, uid));
         client.send(&event(&format!("of-{name}"), "b-m-p-s-m", "<watch/><probe tap=\"note\"/>"));
         server.eventually("it was observed", || server.saw("reliable").contains(&format!("of-{name}")));
@@ -53,7 +55,11 @@ fn the_source_of_an_event_says_the_role_of_its_user_also_after_a_crash() {
     let server = probe("").tls().listener("must", "cot_tcp", "auth = \"required\"").again(&server).start();
     server.eventually("it came again", || server.saw("reliable").contains(&"again".to_owned()));
     let note = server.diary("reliable").into_iter().find(|n| n["uid"] == "again").unwrap();
-    assert_eq!((&note["route"]["source"]["role"], &note["route"]["replayed"]), (&json!("Admin"), &json!(true)), "{note}");
+    assert_eq!(
+        (&note["route"]["source"]["role"], &note["route"]["replayed"]),
+        (&json!("Admin"), &json!(true)),
+        "{note}"
+    );
 }
 
 #[test]
@@ -63,7 +69,10 @@ fn a_plugin_reads_accounts_roles_and_groups_and_no_secret() {
     let names: Vec<_> = users.as_array().unwrap().iter().map(|u| u["name"].as_str().unwrap()).collect();
     assert!(["alice", "bob", "carol"].iter().all(|name| names.contains(name)), "{names:?}");
     let bob = identity(&server, json!({"user": "bob"}));
-    assert_eq!((&bob["role"], &bob["in"], &bob["out"], &bob["disabled"]), (&json!("User"), &json!(["red"]), &json!([]), &json!(false)));
+    assert_eq!(
+        (&bob["role"], &bob["in"], &bob["out"], &bob["disabled"]),
+        (&json!("User"), &json!(["red"]), &json!([]), &json!(false))
+    );
     assert_eq!(identity(&server, json!({"user": "carol"}))["role"], "Readonly");
     assert_eq!(identity(&server, json!({"user": "mallory"})), Value::Null);
     assert!(identity(&server, json!("groups")).as_array().unwrap().contains(&json!("red")));
@@ -81,10 +90,9 @@ fn a_certificate_a_plugin_had_made_is_listed_audited_and_good_for_its_user_only(
     assert!(listed.contains(made["serial"].as_str().unwrap()) && listed.contains("ANDROID-9"), "{listed}");
     let audit = server.cli_json(&["audit", "--action", "cert.issued"]).to_string();
     assert!(audit.contains("plugin probe") && audit.contains("bob"), "{audit}");
-    for (order, says) in [
-        (json!(["mallory", "", ""]), "no user"),
-        (json!(["bob", "../evil", ""]), "a name has 1 to 64"),
-    ] {
+    for (order, says) in
+        [(json!(["mallory", "", ""]), "no user"), (json!(["bob", "../evil", ""]), "a name has 1 to 64")]
+    {
         let (_, text) = server.refused(json!({"do": "identity", "ask": {"issue": order}}));
         assert!(text.contains(says), "{text}");
     }

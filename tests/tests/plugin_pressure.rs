@@ -167,7 +167,10 @@ fn a_federation_link_whose_peer_stops_reading_for_60_s_p99_of_others_unchanged_c
     let read = carried.positions.len();
     let (mut stalled, last) = talk(&mut alice, &mut bob, first, LONG);
     let waiting = server.probe(json!({"do": "waiting"}));
-    println!("{first} with a peer that reads, then {} in {LONG:?} without; chats and positions that wait: {waiting}", last - first);
+    println!(
+        "{first} with a peer that reads, then {} in {LONG:?} without; chats and positions that wait: {waiting}",
+        last - first
+    );
     assert_eq!(waiting[1], 1, "of the positions one waits");
     assert_eq!(server.state("probe"), "running");
     let (before, during) = (told("chat while it reads", &mut alone), told("chat while it does not", &mut stalled));
@@ -233,7 +236,9 @@ fn sixty_four_clients_that_read_100_mb_or_send_a_body_at_100_byte_per_s_others_a
         let begun = Instant::now();
         let asked: Vec<_> = (0..SLOW).map(|_| scope.spawn(|| reader(&server))).collect();
         let mut bodies: Vec<_> = (0..SLOW)
-            .map(|_| raw(&server, "POST /api/plugins/probe/body HTTP/1.1\r\nhost: fts\r\ncontent-length: 104857600\r\n\r\n"))
+            .map(|_| {
+                raw(&server, "POST /api/plugins/probe/body HTTP/1.1\r\nhost: fts\r\ncontent-length: 104857600\r\n\r\n")
+            })
             .collect();
         let (over, made, server) = (&over, &made, &server);
         let senders = scope.spawn(move || {

@@ -1,10 +1,11 @@
 //! [`CallLimits`]: how many calls of an owner run at once and how many wait, and `Generation`: the calls that are under
 //! way for one registration of an owner. A slot is taken when the whole request is there and given back when the handler
-//! has returned and its answer is made; the client's speed has no part in it.
+//! has returned and its answer is made; the client's speed has no part in it. Answers that are long in the making have a
+//! quarter of the slots: who asks a short question does not wait for them (plugins.md 10).
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -42,18 +43,32 @@ impl Default for CallSettings {
 #[derive(Debug)]
 pub struct CallLimits {
     slots: Arc<Semaphore>,
+    /// Places for answers that are long in the making; each takes a slot as well.
+    long: Arc<Semaphore>,
     waiting: AtomicUsize,
     settings: CallSettings,
 }
 
 /// A taken slot.
-pub(super) type Slot = OwnedSemaphorePermit;
+#[derive(Debug)]
+pub(super) struct Slot {
+    _slot: OwnedSemaphorePermit,
+    long: Option<OwnedSemaphorePermit>,
+}
+
+impl Slot {
+    /// May the answer be long?
+    pub fn long(&self) -> bool {
+        self.long.is_some()
+    }
+}
 
 impl CallLimits {
     /// New ones, nothing taken.
     pub fn new(settings: CallSettings) -> Arc<Self> {
         let slots = Arc::new(Semaphore::new(settings.concurrency.max(1)));
-        Arc::new(Self { slots, waiting: AtomicUsize::new(0), settings })
+        let long = Arc::new(Semaphore::new((settings.concurrency / 4).max(1)));
+        Arc::new(Self { slots, long, waiting: AtomicUsize::new(0), settings })
     }
 
     /// The numbers.
@@ -71,22 +86,40 @@ impl CallLimits {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// A slot for a new call; None: too many wait, or it took too long.
-    pub(super) async fn slot(&self) -> Option<Slot> {
-        if let Ok(slot) = self.slots.clone().try_acquire_owned() {
-            return Some(slot);
+    /// A slot for a new call; None: too many wait, or it took too long. `long` = answers to such calls are long in the
+    /// making; that may turn out while it waits.
+    pub(super) async fn slot(&self, long: &AtomicBool) -> Option<Slot> {
+        if !long.load(Ordering::Relaxed)
+            && let Ok(slot) = self.slots.clone().try_acquire_owned()
+        {
+            return Some(Slot { _slot: slot, long: None });
         }
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
         let _leaves = Leaves(&self.waiting);
         if before >= self.settings.waiting {
             return None;
         }
-        timeout(self.settings.patience, self.slots.clone().acquire_owned()).await.ok()?.ok()
+        timeout(self.settings.patience, self.take(long)).await.ok()?
     }
 
-    /// A slot for an answer that goes on: it waits as long as it takes. None cannot happen, nobody closes the slots.
-    pub(super) async fn slot_again(&self) -> Option<Slot> {
-        self.slots.clone().acquire_owned().await.ok()
+    async fn take(&self, long: &AtomicBool) -> Option<Slot> {
+        loop {
+            if long.load(Ordering::Relaxed) {
+                return self.slot_for_long().await;
+            }
+            let slot = self.slots.clone().acquire_owned().await.ok()?;
+            if !long.load(Ordering::Relaxed) {
+                return Some(Slot { _slot: slot, long: None });
+            }
+        }
+    }
+
+    /// A slot for an answer that is long, or goes on: it waits as long as it takes. None cannot happen, nobody closes
+    /// the slots.
+    pub(super) async fn slot_for_long(&self) -> Option<Slot> {
+        let long = self.long.clone().acquire_owned().await.ok()?;
+        let slot = self.slots.clone().acquire_owned().await.ok()?;
+        Some(Slot { _slot: slot, long: Some(long) })
     }
 }
 

@@ -1,6 +1,10 @@
 //! Pull answers over real connections.
 use std::{
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+        mpsc,
+    },
     time::Duration,
 };
 
@@ -105,12 +109,17 @@ fn tight(mux: &mut MuxSettings, _: &mut crate::http::body::BodyLimits) {
 async fn answers_over_the_space_rest_without_a_slot_and_go_on_when_it_is_read() {
     let bed = Bed::with(tight, Identity::nobody()).await;
     let limits = narrow(1, 1_000);
-    let (big, told) = chunks("/big", &limits, 320);
-    bed.add(big);
+    let ((gone, told), begun) = (mpsc::channel(), Arc::new(AtomicUsize::new(0)));
+    let begins = begun.clone();
+    bed.add(route(Method::GET, "/big", &limits, move |_| {
+        begins.fetch_add(1, Relaxed);
+        Ok(Answer::pull("application/octet-stream", Box::new(Chunks { made: 0, count: 320, gone: gone.clone() })))
+    }));
     bed.add(route(Method::GET, "/quick", &limits, |_| Ok(Answer::bytes("text/plain", "here"))));
     let mut readers = Vec::new();
-    for _ in 0..5 {
+    for n in 1..=5 {
         readers.push(bed.raw(GET_BIG).await);
+        until("it has begun", || begun.load(Relaxed) == n).await;
         // The one slot is free again and again: the answers under way cannot be finished, nobody reads.
         assert_eq!(bed.get("/quick").await, (200, "here".into()));
     }
@@ -194,4 +203,52 @@ async fn an_answer_ends_with_its_client_and_with_its_owner() {
     bed.mux.remove(&demo());
     next(told).await;
     until("all slots are free", || limits.free() == 2).await;
+}
+
+/// 3 MiB, of which the last one comes when it may.
+struct Gated {
+    made: usize,
+    gate: Arc<(parking_lot::Mutex<bool>, parking_lot::Condvar)>,
+}
+
+impl Iterator for Gated {
+    type Item = Result<Bytes, String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.made += 1;
+        if self.made == 33 {
+            let (open, opened) = &*self.gate;
+            let mut open = open.lock();
+            let late = opened.wait_while_for(&mut open, |open| !*open, Duration::from_secs(30)).timed_out();
+            assert!(!late, "the gate stays shut");
+        }
+        (self.made <= 48).then(|| Ok(Bytes::from(vec![1; 65_536])))
+    }
+}
+
+#[tokio::test]
+async fn long_answers_in_the_making_leave_slots_to_short_ones() {
+    let bed = Bed::new().await;
+    let limits = narrow(4, 1_000);
+    let gate: Arc<(parking_lot::Mutex<bool>, parking_lot::Condvar)> = Arc::default();
+    let of = gate.clone();
+    bed.add(route(Method::GET, "/big", &limits, move |_| {
+        Ok(Answer::pull("application/octet-stream", Box::new(Gated { made: 0, gate: of.clone() })))
+    }));
+    bed.add(route(Method::GET, "/quick", &limits, |_| Ok(Answer::bytes("text/plain", "here"))));
+    let mut readers = Vec::new();
+    for _ in 0..12 {
+        readers.push(bed.raw(GET_BIG).await);
+    }
+    until("one is being made, the others rest", || limits.free() == 3).await;
+    for _ in 0..20 {
+        assert_eq!(bed.get("/quick").await, (200, "here".into()));
+    }
+    *gate.0.lock() = true;
+    gate.1.notify_all();
+    for reader in &mut readers {
+        let mut some = vec![0; 3 << 20];
+        tokio::time::timeout(Duration::from_secs(30), reader.read_exact(&mut some)).await.unwrap().unwrap();
+        assert!(some.starts_with(b"HTTP/1.1 200"));
+    }
 }

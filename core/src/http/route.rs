@@ -1,6 +1,9 @@
 //! [`Route`]: one method and pattern on a set of listeners with its handler, whom it belongs to ([`Owner`]) and whether it
 //! may be taken ([`Standing`]). Routes are made once and shared; changing one means registering another.
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use axum::http::Method;
 
@@ -91,6 +94,8 @@ pub struct Route {
     pub(super) readers: bool,
     pub(super) doc: Doc,
     pub(super) handler: Arc<dyn Handler>,
+    /// Its last answer was long in the making.
+    pub(super) long: Arc<AtomicBool>,
 }
 
 impl Route {
@@ -124,6 +129,7 @@ impl Route {
             readers: false,
             doc: Doc::default(),
             handler,
+            long: Arc::default(),
         })
     }
 

@@ -1,11 +1,14 @@
 //! Runs one call: the handler on a blocking thread under a slot, and after it the pulling of its answer into the spool.
 //! The task lives apart from the client's connection: when the client goes, or its time is up, the handler returns first
 //! and only then is the slot free. Order: handler, first chunk, head to the client, further chunks. Where the spool is
-//! full the answer rests without a slot and thread, and takes both again later. A panic, also of a destructor, ends the
-//! call and nothing else.
+//! full the answer rests without a slot and thread, and takes both again later; the same where it outgrows memory and
+//! enough long ones are being made. A panic, also of a destructor, ends the call and nothing else.
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use axum::http::{HeaderMap, StatusCode};
@@ -28,6 +31,8 @@ pub(super) struct Job {
     pub call: Call,
     pub limits: Arc<CallLimits>,
     pub slot: Slot,
+    /// See `Route::long`.
+    pub long: Arc<AtomicBool>,
     pub flight: Flight,
     /// The entity tag of bytes is wanted.
     pub tag: bool,
@@ -70,7 +75,7 @@ enum Begun {
 }
 
 async fn drive(job: Job, tell: oneshot::Sender<Result<Head, Refusal>>) {
-    let Job { handler, call, limits, slot, flight, tag, gzip } = job;
+    let Job { handler, call, limits, slot, long, flight, tag, gzip } = job;
     let guard = Guard { owner: flight.generation.owner.clone(), what: format!("{} {}", call.method, call.pattern) };
     let inside = guard.clone();
     // A lost thread drops `tell`, which is answered as a failure.
@@ -91,7 +96,7 @@ async fn drive(job: Job, tell: oneshot::Sender<Result<Head, Refusal>>) {
     let (spool, reader) = Spool::new(flight.generation.space.clone());
     // Where nobody listens any more, the reader goes here and the pulling ends with its first chunk.
     _ = tell.send(Ok(Head { status, headers, content: Sent::Pulled(reader) }));
-    pull_all(guard, &limits, slot, &flight, &spool, first, pull).await;
+    pull_all(guard, &limits, (slot, &long), &flight, &spool, (first, pull)).await;
 }
 
 /// The blocking part until the answer begins.
@@ -130,29 +135,39 @@ fn begin(guard: &Guard, handler: &dyn Handler, call: Call, (tag, gzip): (bool, b
 async fn pull_all(
     guard: Guard,
     limits: &CallLimits,
-    slot: Slot,
+    (slot, long): (Slot, &AtomicBool),
     flight: &Flight,
     spool: &Arc<Spool>,
-    first: Bytes,
-    pull: Pull,
+    (first, pull): (Bytes, Pull),
 ) {
     let mut slot = Some(slot);
     let (mut chunk, mut pull) = (first, pull);
     loop {
         let (inside, to, cut) = (guard.clone(), spool.clone(), flight.cut.clone());
-        let part = spawn_blocking(move || pull_some(&inside, pull, &to, chunk, || cut.is_cancelled()));
+        let may = slot.as_ref().is_none_or(Slot::long);
+        let part = spawn_blocking(move || pull_some(&inside, pull, &to, chunk, may, || cut.is_cancelled()));
         let Ok(rest) = part.await else { return spool.end(Err("the answer broke off".into())) };
-        let Some(rest) = rest else { return };
-        (chunk, pull) = rest;
+        let Some((next, left)) = rest else {
+            if !spool.in_file() {
+                long.store(false, Relaxed);
+            }
+            return;
+        };
+        (chunk, pull) = (next, left);
+        long.store(true, Relaxed);
         drop(slot.take());
-        let goes_on = tokio::select! {
-            room = spool.room(chunk.len()) => room,
-            () = flight.cut.cancelled() => false,
+        let goes_on = async {
+            if may && !spool.room(chunk.len()).await {
+                return None;
+            }
+            limits.slot_for_long().await
+        };
+        slot = tokio::select! {
+            slot = goes_on => slot,
+            () = flight.cut.cancelled() => None,
         };
         // Also to let go of the iterator a thread is needed: its destructor is the plugin's.
-        if goes_on {
-            slot = limits.slot_again().await;
-        } else {
+        if slot.is_none() {
             spool.end(Err(STOPPED.into()));
         }
     }
@@ -160,17 +175,21 @@ async fn pull_all(
 
 const STOPPED: &str = "the answer was stopped";
 
-/// Pulls until the end (None) or until the spool is full. Blocking.
+/// Pulls until the end (None), until the spool is full or, unless it may be `long`, until it outgrows memory. Blocking.
 fn pull_some(
     guard: &Guard,
     mut pull: Pull,
     spool: &Arc<Spool>,
     mut chunk: Bytes,
+    long: bool,
     cut: impl Fn() -> bool,
 ) -> Option<(Bytes, Pull)> {
     let end = loop {
         if cut() {
             break Err(STOPPED.to_owned());
+        }
+        if !long && !spool.fits_memory(chunk.len()) {
+            return Some((chunk, pull));
         }
         match spool.push(chunk) {
             Pushed::Stored => {}

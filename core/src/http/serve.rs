@@ -114,8 +114,9 @@ impl Mux {
             part,
             body,
         };
-        let handler = route.handler.clone();
-        run::run(Job { handler, call, limits: ready.limits, slot: ready.slot, flight: ready.flight, tag, gzip }).await
+        let (handler, long) = (route.handler.clone(), route.long.clone());
+        run::run(Job { handler, call, limits: ready.limits, slot: ready.slot, long, flight: ready.flight, tag, gzip })
+            .await
     }
 
     /// Steps 4 and 5. The patience for a parked owner is one for all rounds.
@@ -138,7 +139,7 @@ impl Mux {
                 }
             }
             let limits = place.route.handler.limits();
-            let Some(slot) = limits.slot().await else { return Err(Refusal::busy(&place.owner)) };
+            let Some(slot) = limits.slot(&place.route.long).await else { return Err(Refusal::busy(&place.owner)) };
             let flight = place.generation.begin();
             if self.still(&table, came, parts, &place) {
                 return Ok(Ready { place, params, limits, slot, flight });

@@ -117,6 +117,18 @@ impl Spool {
         if state.over() { Pushed::Over } else { Pushed::Stored }
     }
 
+    /// A chunk of this length needs no file, or nobody wants it.
+    pub fn fits_memory(&self, len: usize) -> bool {
+        let mut state = self.state.lock();
+        self.rewind(&mut state);
+        state.over() || state.fits_memory(len, &self.space)
+    }
+
+    /// It was more than memory takes.
+    pub fn in_file(&self) -> bool {
+        self.state.lock().file.is_some()
+    }
+
     fn store(self: &Arc<Self>, file: Option<Arc<File>>, at: u64, chunk: &[u8]) -> io::Result<Arc<File>> {
         let file = match file {
             Some(file) => file,

@@ -46,7 +46,7 @@ pub struct Order<'a> {
     pub user: &'a str,
     pub client_uid: &'a str,
     pub client_version: &'a str,
-    /// `enroll`, `cli`, `rest`, `import`.
+    /// `enroll`, `cli`, `rest`, `import`, `plugin`.
     pub via: &'static str,
 }
 

@@ -30,9 +30,9 @@ use crate::{
     route::{Router, Source, hooks::Wanted},
 };
 
-const POSITION: &str = "<event version=\"2.0\" uid=\"ANDROID-1\" type=\"a-f-G-U-C\" how=\"m-g\" time=\"2026-02-01T10:00:00.000Z\" start=\"2026-02-01T10:00:00.000Z\" stale=\"2026-02-01T10:05:00.000Z\"><point lat=\"60.17\" lon=\"24.94\" hae=\"12.0\" ce=\"9.0\" le=\"9999999.0\"/><detail><contact callsign=\"A1\" endpoint=\"*:-1:stcp\"/><__group name=\"Cyan\" role=\"Team Member\"/><takv device=\"x\" platform=\"ATAK\" os=\"33\" version=\"5\"/><track speed=\"1.0\" course=\"2.0\"/><status battery=\"87\"/><precisionlocation geopointsrc=\"GPS\" altsrc=\"GPS\"/></detail></event>";
+pub(super) const POSITION: &str = "<event version=\"2.0\" uid=\"ANDROID-1\" type=\"a-f-G-U-C\" how=\"m-g\" time=\"2026-02-01T10:00:00.000Z\" start=\"2026-02-01T10:00:00.000Z\" stale=\"2026-02-01T10:05:00.000Z\"><point lat=\"60.17\" lon=\"24.94\" hae=\"12.0\" ce=\"9.0\" le=\"9999999.0\"/><detail><contact callsign=\"A1\" endpoint=\"*:-1:stcp\"/><__group name=\"Cyan\" role=\"Team Member\"/><takv device=\"x\" platform=\"ATAK\" os=\"33\" version=\"5\"/><track speed=\"1.0\" course=\"2.0\"/><status battery=\"87\"/><precisionlocation geopointsrc=\"GPS\" altsrc=\"GPS\"/></detail></event>";
 
-fn host(runtime: &tokio::runtime::Runtime) -> (Arc<Plugins>, Arc<Router>) {
+pub(super) fn host(runtime: &tokio::runtime::Runtime) -> (Arc<Plugins>, Arc<Router>) {
     let sources = Sources { data_dir: Some("/nonexistent".into()), ..Sources::default() };
     let config = Arc::new(load(&sources).unwrap().config);
     let router = Arc::new(Router::new(Arc::new(Directory::default()), config.clone()));
@@ -48,7 +48,7 @@ fn host(runtime: &tokio::runtime::Runtime) -> (Arc<Plugins>, Arc<Router>) {
     (Plugins::new(parts, config), router)
 }
 
-fn generation(plugins: &Arc<Plugins>, registered: Registered) -> Arc<Plugin> {
+pub(super) fn generation(plugins: &Arc<Plugins>, registered: Registered) -> Arc<Plugin> {
     let plugin = Plugin::new("cost", PluginTable::default(), CallLimits::new(CallSettings::default()));
     let hello = Hello {
         phase: Phase::Run,

@@ -2,12 +2,9 @@
 //! `Gone`, and its handlers are dropped under a guard.
 //!
 //! Handlers are registered while `start` runs; then the set is fixed.
-use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    },
-    time::Instant,
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
 use arc_swap::ArcSwapOption;
@@ -18,7 +15,10 @@ use fts_plugin_api::{
 use parking_lot::Mutex;
 
 use super::{Plugin, Plugins, charge::Tag, hands::Hands, services::links::LinkSet, stats::Stats};
-use crate::{http::mux::Staged, route::hooks::Wanted};
+use crate::{
+    http::mux::Staged,
+    route::{Pace, hooks::Wanted},
+};
 
 /// One handler with its figures.
 pub struct Handler<S, H> {
@@ -80,18 +80,10 @@ pub struct Generation {
     /// Cursors of its database.
     pub cursors: Mutex<std::collections::HashMap<u64, crate::store::database::Cursor>>,
     alive: AtomicBool,
-    tokens: Mutex<Tokens>,
+    /// How fast it may send.
+    pub pace: Arc<Pace>,
     counter: AtomicU64,
 }
-
-/// A plugin's sends pay like a connection's events.
-struct Tokens {
-    left: f64,
-    at: Instant,
-}
-
-/// Events a plugin may send per second, and at once.
-const SENDS_PER_S: f64 = 20_000.0;
 
 impl Generation {
     /// Not started yet.
@@ -111,7 +103,7 @@ impl Generation {
             declared: Mutex::default(),
             cursors: Mutex::default(),
             alive: AtomicBool::new(true),
-            tokens: Mutex::new(Tokens { left: SENDS_PER_S, at: Instant::now() }),
+            pace: Arc::default(),
             counter: AtomicU64::new(0),
         })
     }
@@ -139,19 +131,6 @@ impl Generation {
     /// A number not used before in this generation.
     pub fn number(&self) -> u64 {
         self.counter.fetch_add(1, Relaxed) + 1
-    }
-
-    /// One event may be sent.
-    pub fn may_send(&self) -> bool {
-        let mut tokens = self.tokens.lock();
-        let now = Instant::now();
-        tokens.left = (tokens.left + now.duration_since(tokens.at).as_secs_f64() * SENDS_PER_S).min(SENDS_PER_S);
-        tokens.at = now;
-        if tokens.left < 1.0 {
-            return false;
-        }
-        tokens.left -= 1.0;
-        true
     }
 
     /// The set of handlers is complete.

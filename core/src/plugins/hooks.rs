@@ -64,12 +64,13 @@ impl Intercept for Hook {
             return self.without();
         }
         let hop = source.plugin().map_or(0, |from| from.hop);
+        // Plugins send on threads of their own.
+        let Some(call) = self.watched.enter(source.plugin().is_none()) else { return self.without() };
         let entered = guard::enter(self.handler.tag, Doing { hop, intercept: true, ..guard::doing() });
         let suspect = self.suspect.load(Relaxed) > 0;
         let cpu = suspect.then(thread_time);
         let timed = self.handler.stats.begin(TIMED).then(Instant::now);
         let began = coarse();
-        let call = self.watched.enter(began);
         let view = SourceView(&self.plugins, source);
         let view = abi::Source_TO::from_ptr(abi::RRef::new(&view), TD_Opaque);
         let verdict = self.handler.object.intercept(EventView::new(cot.text(), cot.spans()), &view);
@@ -241,7 +242,8 @@ pub fn table(plugins: &Arc<Plugins>) -> Table {
             None => Arc::new(Closed),
         };
         let wanted = Wanted::new(&placed.spec.types, &placed.spec.details);
-        Interceptor { plugin: placed.plugin, wanted, own: placed.spec.own, hook }
+        let handler = format!("intercept {}", wanted.said()).into();
+        Interceptor { plugin: placed.plugin, wanted, handler, own: placed.spec.own, hook }
     });
     let observers = plugins.all().into_iter().filter_map(|plugin| {
         let handlers = plugin.watching.lock().clone();

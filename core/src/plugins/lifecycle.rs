@@ -11,6 +11,7 @@ use fts_plugin_api::{abi::stop, message::Manifest};
 use super::{
     Plugin, Plugins, State, find, linked,
     order::{self, Needs},
+    plugin::Library,
     quarantine::Quarantine,
     replay,
     start::version,
@@ -332,10 +333,7 @@ impl Plugins {
         *plugin.library.lock() = Some(library);
         *plugin.manifest.lock() = Some(manifest);
         match self.begin(&plugin, saved.clone(), false) {
-            Ok(()) => Ok(format!(
-                "{name} runs version {}",
-                plugin.library.lock().as_ref().map(|l| version(&l.info)).unwrap_or_default()
-            )),
+            Ok(()) => Ok(self.reloaded(&plugin, fresh.then_some(before.as_ref()).flatten())),
             Err(why) => {
                 if let (Some(copy), Some(database)) = (plugin.copied.lock().take(), plugin.open_database())
                     && let Err(error) = database.restore(&copy)
@@ -354,6 +352,21 @@ impl Plugins {
                 }
             }
         }
+    }
+
+    /// What a reload came to. Whoever asked for new code is told when it was the old one again.
+    fn reloaded(&self, plugin: &Plugin, before: Option<&Library>) -> String {
+        let name = &plugin.name;
+        let Some(now) = plugin.library.lock().clone() else { return format!("{name} runs") };
+        let same = match (before, &now.file) {
+            (None, _) => String::new(),
+            (Some(_), None) => "; it is linked in, so there is no file to load: the same code started again".to_owned(),
+            (Some(before), Some(file)) if before.sha256 == now.sha256 => {
+                format!("; {} is unchanged: the same code started again", file.display())
+            }
+            (Some(_), Some(_)) => String::new(),
+        };
+        format!("{name} runs version {}{same}", version(&now.info))
     }
 
     /// The server ends: everybody, in the reverse of the order of starts.

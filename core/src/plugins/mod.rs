@@ -231,6 +231,21 @@ fn private_dir(dir: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
+/// What a plugin can be granted (plugins.md 1.1). The guide has the same table (`guide/shipping.rs`).
+pub const CAPABILITIES: [&str; 11] = [
+    "intercept",
+    "bind-dest",
+    "provide",
+    "remote-contacts",
+    "routes",
+    "open-routes",
+    "listen",
+    "net",
+    "kick",
+    "certs.issue",
+    "tokens",
+];
+
 /// Has this plugin the capability: shipped with the server, or granted in its table?
 fn capable(plugin: &Plugin, capability: &str) -> bool {
     find::SHIPPED.contains(&&*plugin.name) || plugin.table.lock().host.capabilities.iter().any(|c| c == capability)

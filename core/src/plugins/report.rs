@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use fts_plugin_api::{abi::Info, message::Manifest};
 use serde_json::{Value, json};
 
-use super::{Plugin, Plugins, State, generation::Handler, hooks, overrides, plugin::Library, secret};
+use super::{CAPABILITIES, Plugin, Plugins, State, generation::Handler, hooks, overrides, plugin::Library, secret};
 use crate::http::route::Owner;
 
 impl Plugins {
@@ -25,6 +25,7 @@ impl Plugins {
             "requires": manifest.requires,
             "uses": manifest.uses,
             "capabilities": manifest.capabilities,
+            "unknown_capabilities": manifest.capabilities.iter().filter(|c| !CAPABILITIES.contains(&c.as_str())).collect::<Vec<_>>(),
             "config": shown(&plugin, &manifest),
             "override": masked(self.overridden(name), &manifest),
             "file": library.as_ref().map(|l| l.file.as_ref().map_or(Value::from("linked in"), |f| json!(f))),

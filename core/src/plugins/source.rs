@@ -4,12 +4,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use bytes::Bytes;
 use fts_plugin_api::{
     cot::{Cot, PointAttr, unescape},
-    message::{ClientInfo, Position, RouteInfo, SourceInfo, SourceKind},
+    message::{ClientInfo, Position, Role, RouteInfo, SourceInfo, SourceKind},
 };
 
 use super::Plugins;
 use crate::{
     directory::Client,
+    identity,
     route::{Source, hooks::Seen},
     store::journal::{Kind, Origin},
 };
@@ -23,6 +24,7 @@ pub fn describe(plugins: &Plugins, source: &Source<'_>) -> SourceInfo {
             let who = client.who();
             (info.uid, info.callsign) = (who.uid.to_string(), who.callsign.to_string());
             info.user = client.user().to_owned();
+            info.role = role_of(client);
             info.listener = client.listener.name.clone();
         }
         Source::Datagram { listener, .. } => {
@@ -37,7 +39,28 @@ pub fn describe(plugins: &Plugins, source: &Source<'_>) -> SourceInfo {
     info
 }
 
-fn read_back(origin: &Origin) -> SourceInfo {
+/// What the user of a connection is; nobody in particular where the listener knows no users.
+fn role_of(client: &Client) -> Role {
+    match client.role() {
+        identity::Role::Admin => Role::Admin,
+        identity::Role::ReadOnly => Role::Readonly,
+        identity::Role::User if client.user().is_empty() && client.cert.is_none() => Role::Anonymous,
+        identity::Role::User => Role::User,
+    }
+}
+
+/// The same of a user who may have been given or lost it since: the journal does not keep roles.
+fn role_now(plugins: &Plugins, user: &str) -> Role {
+    let native = plugins.native().filter(|_| !user.is_empty());
+    match native.and_then(|n| n.accounts.user(user).ok().flatten()).filter(|u| !u.disabled).map(|u| u.role) {
+        Some(identity::Role::Admin) => Role::Admin,
+        Some(identity::Role::User) => Role::User,
+        Some(identity::Role::ReadOnly) => Role::Readonly,
+        None => Role::Anonymous,
+    }
+}
+
+fn read_back(plugins: &Plugins, origin: &Origin) -> SourceInfo {
     let kind = match origin.kind {
         Kind::Client => SourceKind::Client,
         Kind::Datagram => SourceKind::Datagram,
@@ -53,6 +76,7 @@ fn read_back(origin: &Origin) -> SourceInfo {
         plugin: origin.plugin.clone(),
         groups: origin.groups.clone(),
         hop: origin.hop,
+        role: if kind == SourceKind::Client { role_now(plugins, &origin.user) } else { Role::Anonymous },
         ..SourceInfo::default()
     }
 }
@@ -60,7 +84,7 @@ fn read_back(origin: &Origin) -> SourceInfo {
 /// About an observed or held event.
 pub fn route(plugins: &Plugins, seen: &Seen) -> RouteInfo {
     let source = match &seen.origin {
-        Some(origin) => read_back(origin),
+        Some(origin) => read_back(plugins, origin),
         None => describe(plugins, &seen.source.lend()),
     };
     let dests = if seen.held.is_empty() { dests(&seen.text) } else { seen.held.clone() };

@@ -1,19 +1,22 @@
 //! [`Vigil`]: sees intercept calls that do not come back. Such a call stands on the task of a sender and so keeps a thread
 //! of the runtime; when that is the one that was about to read sockets and timers for all, everybody waits with it.
 //!
-//! Order: a call notes itself in the slot of its thread and clears it when it returns. A thread of the vigil's own looks
-//! ten times a second. A call that is older than that: another thread of the runtime is woken, which takes over what the
-//! kept one had to do, and nobody else enters that handler. Older than [`HANG`]: its plugin is tripped, whether the call
-//! ever returns or not. What must not happen: a call waits for a look, or pays more for it than a few plain stores.
+//! Order: a call of a sender takes one of the places, of which there is one fewer than threads that serve: whoever would
+//! be in the last thread waits until another is out, [`WAIT`] at most, and is then not asked. It notes itself in the slot
+//! of its thread and clears it when it returns. A thread of the vigil's own looks ten times a second. A call that is older
+//! than that: its place is free again (it keeps its thread, so there is one place fewer), another thread of the runtime is
+//! woken, which takes over what the kept one had to do, and nobody else enters an intercept of that plugin. Older than
+//! [`HANG`]: its plugin is tripped, whether the call ever returns or not. What must not happen: all threads are in
+//! intercepts that block; or a call pays more than a count up, a count down and a few plain stores.
 use std::{
     sync::{
         Arc, Weak,
         atomic::{
-            AtomicBool, AtomicU64,
-            Ordering::{Acquire, Relaxed, Release},
+            AtomicBool, AtomicU64, AtomicUsize,
+            Ordering::{AcqRel, Acquire, Relaxed, Release},
         },
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
@@ -24,11 +27,17 @@ use super::{Generation, Plugins};
 pub const HANG: Duration = Duration::from_secs(1);
 /// Between two looks; a call this long keeps others waiting.
 const LOOK: Duration = Duration::from_millis(100);
+/// Who finds all places taken waits no longer: two looks, by then those who are in them are known to be late.
+const WAIT: Duration = Duration::from_millis(250);
+/// In a slot, beside the number: the call has a place.
+const PLACED: u64 = 1 << 62;
+/// The call is late: its place was taken back.
+const LATE: u64 = 1 << 63;
 
 /// What a thread is in. Written by that thread alone.
 #[derive(Debug, Default)]
 struct Slot {
-    /// [`Watched::number`]; 0 = none.
+    /// [`Watched::number`] with [`PLACED`] and [`LATE`]; 0 = none. Only the vigil sets the last one.
     handler: AtomicU64,
     /// Since when, ms of [`coarse`].
     since: AtomicU64,
@@ -50,6 +59,52 @@ thread_local! {
 pub struct Vigil {
     watched: Mutex<Vec<Weak<Watched>>>,
     began: AtomicBool,
+    places: Arc<Places>,
+}
+
+/// Senders in intercepts, those that are late left out, and how many that may be.
+#[derive(Debug)]
+struct Places {
+    taken: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self { taken: AtomicUsize::new(0), most: AtomicUsize::new(usize::MAX) }
+    }
+}
+
+impl Places {
+    fn take(&self, shut: impl Fn() -> bool) -> bool {
+        if self.taken.fetch_add(1, AcqRel) < self.most.load(Relaxed) {
+            return true;
+        }
+        self.taken.fetch_sub(1, AcqRel);
+        self.wait(shut)
+    }
+
+    /// All are taken, nearly always for a few microseconds.
+    #[cold]
+    fn wait(&self, shut: impl Fn() -> bool) -> bool {
+        let until = Instant::now() + WAIT;
+        let more = |taken: usize| (taken < self.most.load(Relaxed)).then_some(taken + 1);
+        let mut looks = 0_u32;
+        loop {
+            if self.taken.fetch_update(AcqRel, Relaxed, more).is_ok() {
+                return true;
+            }
+            if shut() || Instant::now() > until {
+                return false;
+            }
+            looks += 1;
+            if looks < 64 { std::thread::yield_now() } else { std::thread::sleep(Duration::from_micros(100)) }
+        }
+    }
+
+    fn give(&self) {
+        self.taken.fetch_sub(1, AcqRel);
+    }
 }
 
 /// An intercept under the vigil.
@@ -58,33 +113,38 @@ pub struct Watched {
     generation: Arc<Generation>,
     handler: &'static str,
     shut: AtomicBool,
+    places: Arc<Places>,
 }
 
 /// A call under way; over when it is dropped.
-pub struct Call<'a>(&'a Watched);
+pub struct Call<'a>(&'a Watched, bool);
 
 impl Watched {
-    /// A call keeps its sender: nobody else should enter.
+    /// A call into this plugin keeps its sender: nobody else should enter.
     pub fn is_shut(&self) -> bool {
         self.shut.load(Relaxed)
     }
 
-    /// A call begins on this thread; `now` is [`coarse`].
-    pub fn enter(&self, now: Duration) -> Call<'_> {
-        // A thread that is ending has no slot any more, and is not seen.
+    /// A call begins on this thread. `places`: the thread is one that serves, so a place is needed; None = there is
+    /// none, or nobody should enter any more.
+    pub fn enter(&self, places: bool) -> Option<Call<'_>> {
+        if places && !self.places.take(|| self.is_shut()) {
+            return None;
+        }
+        // A thread that is ending has no slot any more, and is not seen; its place is given back all the same.
         let _ = SLOT.try_with(|slot| {
-            slot.since.store(millis(now), Relaxed);
-            slot.handler.store(self.number, Release);
+            slot.since.store(millis(coarse()), Relaxed);
+            slot.handler.store(self.number | if places { PLACED } else { 0 }, Release);
         });
-        Call(self)
+        Some(Call(self, places))
     }
 }
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        let _ = SLOT.try_with(|slot| slot.handler.store(0, Release));
-        if self.0.is_shut() {
-            self.0.shut.store(false, Relaxed);
+        let late = SLOT.try_with(|slot| slot.handler.swap(0, AcqRel) & LATE != 0).unwrap_or(false);
+        if self.1 && !late {
+            self.0.places.give();
         }
     }
 }
@@ -93,8 +153,8 @@ impl Vigil {
     /// Takes an intercept under the vigil, which begins with the first.
     pub fn watch(&self, plugins: &Arc<Plugins>, generation: &Arc<Generation>, handler: &'static str) -> Arc<Watched> {
         let number = NUMBERS.fetch_add(1, Relaxed);
-        let watched =
-            Arc::new(Watched { number, generation: generation.clone(), handler, shut: AtomicBool::new(false) });
+        let (generation, places) = (generation.clone(), self.places.clone());
+        let watched = Arc::new(Watched { number, generation, handler, shut: AtomicBool::new(false), places });
         let mut all = self.watched.lock();
         all.retain(|w| w.strong_count() > 0);
         all.push(Arc::downgrade(&watched));
@@ -104,22 +164,39 @@ impl Vigil {
         watched
     }
 
-    /// Calls that are older than a look, and for how long.
-    fn late(&self, now: Duration) -> Vec<(Arc<Watched>, Duration)> {
+    /// Calls that are older than a look, and for how long; and how many of them keep a thread that serves.
+    fn late(&self, now: Duration) -> (Vec<(Arc<Watched>, Duration)>, usize) {
         let mut slots = SLOTS.lock();
         // Its thread has ended.
         slots.retain(|slot| Arc::strong_count(slot) > 1);
-        let under_way = slots.iter().filter_map(|slot| {
-            let handler = slot.handler.load(Acquire);
-            (handler != 0).then(|| (handler, millis(now).saturating_sub(slot.since.load(Relaxed))))
-        });
-        let late: Vec<_> = under_way.filter(|(_, age)| *age >= millis(LOOK)).collect();
-        if late.is_empty() {
-            return Vec::new();
-        }
         let watched: Vec<_> = self.watched.lock().iter().filter_map(Weak::upgrade).collect();
-        let of = |number| watched.iter().find(|w| w.number == number).cloned();
-        late.into_iter().filter_map(|(number, age)| Some((of(number)?, Duration::from_millis(age)))).collect()
+        let (mut late, mut kept) = (Vec::new(), 0);
+        for slot in slots.iter() {
+            let handler = slot.handler.load(Acquire);
+            let age = millis(now).saturating_sub(slot.since.load(Relaxed));
+            let found = watched.iter().find(|w| w.number == handler & !(PLACED | LATE));
+            let Some(found) = found.filter(|_| age >= millis(LOOK)) else { continue };
+            // It may come back at this moment: then it is not late.
+            if handler & (PLACED | LATE) == PLACED {
+                if slot.handler.compare_exchange(handler, handler | LATE, AcqRel, Relaxed).is_err() {
+                    continue;
+                }
+                found.places.give();
+            }
+            kept += usize::from(handler & PLACED != 0);
+            late.push((found.clone(), Duration::from_millis(age)));
+        }
+        (late, kept)
+    }
+
+    /// Nobody enters the plugins of these, everybody enters the others.
+    fn shut(&self, late: &[(Arc<Watched>, Duration)]) {
+        for watched in self.watched.lock().iter().filter_map(Weak::upgrade) {
+            let shut = late.iter().any(|(l, _)| Arc::ptr_eq(&l.generation, &watched.generation));
+            if shut != watched.is_shut() {
+                watched.shut.store(shut, Relaxed);
+            }
+        }
     }
 }
 
@@ -138,8 +215,12 @@ fn begin(plugins: &Arc<Plugins>) {
 }
 
 fn look(plugins: &Plugins) {
-    for (watched, age) in plugins.vigil.late(coarse()) {
-        watched.shut.store(true, Relaxed);
+    let (late, kept) = plugins.vigil.late(coarse());
+    // One thread is left for everybody else; where there is only one, it must do.
+    let most = plugins.runtime.metrics().num_workers().saturating_sub(1 + kept).max(1);
+    plugins.vigil.places.most.store(most, Relaxed);
+    plugins.vigil.shut(&late);
+    for (watched, age) in late {
         // A task from outside wakes a thread, and that one then waits for sockets and timers.
         plugins.runtime.spawn(async {});
         // A call that outlived its generation is nothing the next one did.
@@ -159,3 +240,7 @@ pub fn coarse() -> Duration {
     let at = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
     Duration::new(u64::try_from(at.tv_sec).unwrap_or(0), u32::try_from(at.tv_nsec).unwrap_or(0))
 }
+
+#[cfg(test)]
+#[path = "vigil_tests.rs"]
+mod tests;

@@ -59,6 +59,16 @@ impl Address {
         }
     }
 
+    /// Whoever either of the two names.
+    fn join(&mut self, other: Self, own: u64) {
+        self.broadcast |= other.broadcast;
+        self.add(other.clients, own);
+        self.bound.extend(other.bound);
+        self.groups.add(&other.groups);
+        self.mission |= other.mission;
+        self.own |= other.own;
+    }
+
     fn say(&mut self, kind: &str, name: &str) {
         if !self.said.is_empty() {
             self.said.push_str(", ");
@@ -93,6 +103,16 @@ impl Router {
             Aim::Audience(slots) => {
                 address.mission = true;
                 address.bound.push(slots.clone());
+            }
+            Aim::Several(aims) => {
+                for one in aims {
+                    address.join(self.aimed(one, from, cot, source), own);
+                }
+                // Everybody in reach, and members who are not: no plain broadcast any more.
+                if address.broadcast && !address.bound.is_empty() {
+                    address.broadcast = false;
+                    address.groups = from.send.clone();
+                }
             }
         }
         if address.said.is_empty() {

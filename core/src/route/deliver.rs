@@ -97,10 +97,14 @@ impl Router {
             } else {
                 Cow::Borrowed(events.as_slice())
             };
-            delivered += match &mut big {
+            let (queued, behind) = match &mut big {
                 Some(big) => self.queue(client, &big.fitting(&wanted, client), newest, prompt),
                 None => self.queue(client, &wanted, newest, prompt),
             };
+            delivered += queued;
+            if behind > 0 {
+                run.events.iter().for_each(|(ready, staged)| slow(ready, staged, client, behind));
+            }
         }
         if let Some(big) = big {
             self.offer(big, &run.send);
@@ -180,11 +184,14 @@ impl Router {
         }
         let mut big = self.big(ready.policy.config.cot.oversize, event.iter().map(|event| (event, &staged.cot)));
         for client in &clients {
-            let n = match &mut big {
+            let (n, behind) = match &mut big {
                 Some(big) => self.queue(client, &big.fitting(&event, client), ready, prompt),
                 None => self.queue(client, &event, ready, prompt),
             };
             self.totals.delivered.fetch_add(n, Relaxed);
+            if behind > 0 {
+                slow(ready, staged, client, behind);
+            }
         }
         if let Some(big) = big {
             self.offer(big, &send_groups(staged, &source));
@@ -204,10 +211,17 @@ impl Router {
         }
     }
 
-    /// Queues events for one client and deals with what its queue says.
-    fn queue(&self, client: &Arc<Client>, events: &[Arc<Event>], ready: &Ready, prompt: &mut Option<Prompt>) -> u64 {
+    /// Queues events for one client and deals with what its queue says. How many, and how deep it is now
+    /// ([`crate::session::outbound::Pushed::behind`]).
+    fn queue(
+        &self,
+        client: &Arc<Client>,
+        events: &[Arc<Event>],
+        ready: &Ready,
+        prompt: &mut Option<Prompt>,
+    ) -> (u64, u8) {
         if events.is_empty() {
-            return 0;
+            return (0, 0);
         }
         // A queue is deep because its client does not read, or because its writer had no turn yet: only the first is
         // the client's doing.
@@ -233,7 +247,7 @@ impl Router {
             Reason::SlowConsumer.count(1);
             client.end(Leave::SlowConsumer);
         }
-        u64::from(pushed.queued)
+        (u64::from(pushed.queued), pushed.behind)
     }
 
     /// Events left a queue unwritten.
@@ -242,6 +256,15 @@ impl Router {
         Reason::Conflated.count(conflated);
         Reason::StateOverflow.count(lost.len() as u64 - conflated);
         self.why.lost(lost, client, now);
+    }
+}
+
+/// A plugin whose events a receiver does not keep up with sends slower from now on.
+fn slow(ready: &Ready, staged: &Staged, client: &Client, behind: u8) {
+    let source = ready.source();
+    let Some((from, pace)) = source.plugin().and_then(|from| Some((from, from.pace.as_ref()?))) else { return };
+    if staged.head.class == Class::Reliable && pace.met(client, behind, ready.tick) {
+        tracing::info!(event = "plugin.slowed", plugin = %from.plugin, conn = client.conn, callsign = %client.who().callsign, "a receiver is behind in events of this plugin that must not be dropped: it may send fewer until that has caught up");
     }
 }
 

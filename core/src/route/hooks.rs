@@ -113,6 +113,8 @@ pub enum Aim {
     Uids(Vec<String>),
     /// These; membership decides.
     Audience(Arc<Members>),
+    /// All of these together, each receiver once. None is `Addressed` or `Several`.
+    Several(Vec<Aim>),
 }
 
 /// An event a plugin sends, or adds to another.
@@ -164,6 +166,8 @@ pub struct Interceptor {
     pub plugin: Arc<str>,
     /// What it asked for.
     pub wanted: Wanted,
+    /// What it is called among its plugin's handlers, for `fts why`.
+    pub handler: Arc<str>,
     /// Also the plugin's own events.
     pub own: bool,
     /// The hook.

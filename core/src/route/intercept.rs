@@ -11,9 +11,10 @@ use smallvec::SmallVec;
 
 use super::{
     Batch, Done, Reason, Resolved, Router,
-    hooks::{Outgoing, Say, Seen, Table},
+    hooks::{Interceptor, Outgoing, Say, Seen, Table},
     notice::{HASHER, replaceable},
     turn::{HeldBy, More, Ready, Staged},
+    why::By,
 };
 use crate::{
     directory::Found,
@@ -45,15 +46,19 @@ impl Batch<'_> {
                 Say::Drop(why) => {
                     let reason = if why == "guard_down" { Reason::GuardDown } else { Reason::PluginDropped };
                     tracing::debug!(event = "cot.dropped", plugin = %interceptor.plugin, uid = %staged.cot.uid(), why, "dropped by an intercept");
-                    return self.refuse(&staged, reason);
+                    return self.refuse(&staged, reason, by(interceptor, why));
                 }
-                Say::Consume => return None,
+                Say::Consume => {
+                    self.router.why.taken(&staged, &self.source, self.now, by(interceptor, String::new()));
+                    return None;
+                }
                 Say::Retarget(from, aim) => more(&mut staged).aim = Some((from, aim)),
                 Say::Replace(text) => match self.replaced(&staged, text) {
                     Ok((next, again)) => (staged, repairs) = (next, again),
                     Err(reason) => {
                         tracing::warn!(event = "plugin.bad_event", plugin = %interceptor.plugin, place, uid = %staged.cot.uid(), reason = reason.name(), "an intercept made this of the event, and it cannot be sent");
-                        return self.refuse(&staged, reason);
+                        let said = format!("what it made of the event cannot be sent ({})", reason.name());
+                        return self.refuse(&staged, reason, by(interceptor, said));
                     }
                 },
             }
@@ -61,9 +66,9 @@ impl Batch<'_> {
         Some((staged, repairs))
     }
 
-    fn refuse<T>(&self, staged: &Staged, reason: Reason) -> Option<T> {
+    fn refuse<T>(&self, staged: &Staged, reason: Reason, by: By) -> Option<T> {
         reason.count(1);
-        self.router.why.dropped(staged, &self.source, self.now, reason);
+        self.router.why.dropped_by(staged, &self.source, self.now, reason, by);
         None
     }
 
@@ -178,6 +183,13 @@ impl Batch<'_> {
     }
 }
 
+/// Whose doing it was.
+fn by(interceptor: &Interceptor, said: String) -> By {
+    // Of a guard that is down there is nothing to say but that.
+    let said = if said == "guard_down" { String::new() } else { said };
+    By { plugin: interceptor.plugin.clone(), handler: interceptor.handler.clone(), said }
+}
+
 /// What plugins have to do with it.
 fn more(staged: &mut Staged) -> &mut More {
     staged.more.get_or_insert_default()
@@ -232,7 +244,11 @@ impl Router {
             if !hold.hold(Arc::new(seen)) {
                 self.unseen(ready, staged, id);
                 Reason::PluginDown.count(1);
-                self.why.dropped(staged, &ready.source(), ready.now, Reason::PluginDown);
+                let holder = hold.consumer();
+                let plugin = holder.split_once(':').map_or(&*holder, |(_, name)| name).into();
+                let by =
+                    By { plugin, said: "it holds events for this destination and is down".into(), ..By::default() };
+                self.why.dropped_by(staged, &ready.source(), ready.now, Reason::PluginDown, by);
             }
         }
     }

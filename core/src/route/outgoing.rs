@@ -30,6 +30,7 @@ impl Router {
             Some(pending) => pending.stage_blocking(self),
             None => self.stage(ready, outgoing.text.len()),
         }
+        self.relieve();
         Ok(())
     }
 
@@ -75,6 +76,12 @@ impl Router {
         };
         let (clients, groups) = match aim {
             Aim::Addressed => return Vec::new(),
+            Aim::Several(aims) => {
+                let mut all: Vec<u64> = aims.iter().flat_map(|aim| self.conns_of(from, aim)).collect();
+                all.sort_unstable();
+                all.dedup();
+                return all;
+            }
             Aim::All => (in_reach(&from.send), true),
             Aim::Groups(groups) => (in_reach(groups), true),
             Aim::Conns(conns) => (roster.clients().filter(|c| conns.contains(&c.conn)).cloned().collect(), true),

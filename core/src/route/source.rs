@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 
+use super::Pace;
 use crate::{
     config::CotListener,
     directory::{Bits, Client},
@@ -53,6 +54,8 @@ pub struct FromPlugin {
     pub link: String,
     /// It came from a federate.
     pub federated: bool,
+    /// Told of receivers that are behind; None = the sender cannot be slowed.
+    pub pace: Option<Arc<Pace>>,
 }
 
 impl FromPlugin {

@@ -232,6 +232,14 @@ impl Router {
         }
     }
 
+    /// On a thread of its own, where waiting for room keeps nobody: what is too much for a turn is delivered here, so that
+    /// whoever sends without end sees what its receivers make of it.
+    pub(super) fn relieve(&self) {
+        if self.turn.waiting.load(Relaxed) >= FULL {
+            self.drain();
+        }
+    }
+
     /// Delivers everything staged, in the order of arrival.
     pub fn drain(&self) {
         self.deliver_staged(&mut None);

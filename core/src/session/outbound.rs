@@ -44,6 +44,8 @@ pub struct Pushed {
     pub refused: u32,
     /// More reliable bytes than the limit: the caller closes the connection.
     pub overflow: bool,
+    /// How deep it is in what may not be dropped, in whole quarters of that limit.
+    pub behind: u8,
     /// The writer sleeps and has lent its socket: the caller writes (see `prompt`). Only when it said that it would.
     pub prompt: bool,
 }
@@ -141,6 +143,10 @@ impl Outbound {
             if queue.index.is_some() {
                 queue.shed(at, marks, &mut lost);
                 done.overflow = queue.bytes - queue.state_bytes > marks.reliable_bytes;
+            }
+            let reliable = queue.bytes - queue.state_bytes;
+            if reliable > marks.reliable_bytes / 4 {
+                done.behind = (reliable.saturating_mul(4) / marks.reliable_bytes.max(1)).min(3) as u8;
             }
             let slept = done.queued > 0 && std::mem::replace(&mut queue.idle, false);
             done.prompt = slept && prompt && queue.lent.is_some();

@@ -102,6 +102,12 @@
 //! What happens to files is published as `resource.added`, `resource.changed` and `resource.removed`, each with the packed
 //! [`FileInfo`](crate::sdk::FileInfo).
 //!
+//! # Users, certificates, secrets
+//!
+//! [`host.users()`](crate::sdk::Users) reads accounts, roles and groups. [`host.certs()`](crate::sdk::Certs) has client
+//! certificates made (capability `certs.issue`), each with a line in the audit log. [`host.tokens()`](crate::sdk::Tokens) makes
+//! random secrets and hashes of passwords (`tokens`); compare secrets with its `same`.
+//!
 //! # Over a reload
 //!
 //! What [`Plugin::save`](crate::sdk::Plugin::save) returns, the next generation finds in

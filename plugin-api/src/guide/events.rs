@@ -50,11 +50,16 @@
 //!
 //! [`Send`](crate::sdk::Send) says whom it is for: `all()`, `groups(..)`, `conn(..)`, `uid(..)`, `callsign(..)`, an audience
 //! ([`Audience::target`](crate::sdk::Audience::target)) or `Target::Addressed`, as its own `<marti>` says. `within(groups)`
-//! narrows it to receivers that share a group. **Without groups it reaches every group**: when you answer an event, take
+//! narrows it to receivers that share a group. `Target::Several` is all of its targets together, each receiver once; a held
+//! event for several destinations is released to `Target::audiences([..])`. **Without groups it reaches every group**: when you answer an event, take
 //! `route.source.groups`.
 //!
-//! A plugin that answers events which it causes itself ends after eight steps (`plugin_loop`). Over the plugin's rate,
-//! `send` is `Busy`.
+//! A plugin that answers events which it causes itself ends after eight steps (`plugin_loop`). `send` never waits; it is
+//! [`Busy`](crate::sdk::Code::Busy) over 20 000 events a second, and earlier where receivers cannot keep up: what must not
+//! be dropped (chat, alerts, markers: everything that is no position) waits for them in memory, and a receiver with over
+//! 8 MiB of it is disconnected (`stream.limits.queue_reliable_bytes`). From a quarter of that on your reliable events may be
+//! 1 000 KiB a second, from half 100, from three quarters 10, and the text of the error names the receiver. Send later, or
+//! less; what was not sent is yours to keep. Receivers that take nothing at all count for nothing: they are closed.
 //!
 //! # A chat
 //!

@@ -22,6 +22,12 @@
 //! replace, retarget or consume. It holds up its sender, so be quick (50 µs) and do not wait: SQL, sending, files and
 //! other plugins answer [`InIntercept`](crate::sdk::Code::InIntercept) there. Capability `intercept`.
 //!
+//! **Never wait for anything in it**, not for a lock that is held long either: it stands on a thread that serves everybody.
+//! The server keeps one such thread free (of several), so a call that blocks stops nobody for longer than a quarter of a
+//! second; after 100 ms your intercepts are not asked any more until it is back (a `Guard` then drops its events), after
+//! 1 s the plugin is tripped. Where the server has one thread only (`server.worker_threads`, one core), everybody waits with it.
+//! What [`cx.source()`](crate::sdk::Cx::source) tells: connection, user and its role, groups, listener, plugin and link.
+//!
 //! Intercepts run in the order of their [`Band`](crate::sdk::Band): `Guard` (may it pass?), `Rewrite`, `Address`, `Tap`;
 //! within a band, higher priority first. When a `Guard` panics its events are dropped; the others are skipped.
 //!

@@ -51,4 +51,7 @@
 //!   [`HttpError`](crate::sdk::HttpError) becomes an error in the form of the listener; `?` turns an error of the host into
 //!   a fitting status.
 //!
-//! A handler has 30 s until its first byte, and 16 run at once. Do not wait for your own worker there.
+//! A handler has 30 s until its first byte, and 16 run at once. Do not wait for your own worker there. Pieces are taken at
+//! your speed and wait for a slow reader on the server's disk (8 GiB per plugin, never more than is left free), so nobody
+//! holds your cursor open; answers of more than 1 MiB are made four at a time, so that short ones find a place. A file is
+//! read as it is sent and needs neither.

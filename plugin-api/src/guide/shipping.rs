@@ -58,6 +58,10 @@
 //! | `open-routes` | routes without a login on enrollment, REST and admin |
 //! | `listen`, `net` | to listen, to dial |
 //! | `kick` | to end connections |
+//! | `certs.issue` | to have client certificates made ([`host.certs()`](crate::sdk::Certs)) |
+//! | `tokens` | random secrets and hashes of passwords ([`host.tokens()`](crate::sdk::Tokens)) |
+//!
+//! Another name is granted like these and allows nothing; `fts plugin info` says that the server does not know it.
 //!
 //! They keep mistakes small. They are no wall against malice: a library in the server's process can do what the server can.
 //!

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Clients, Error, Files, History, Kv, Links, Result, Sender, sql::Sql};
+use super::{Certs, Clients, Error, Files, History, Kv, Links, Result, Sender, Tokens, Users, sql::Sql};
 use crate::{
     abi::{HostBox, RResult},
     message::{self, Hello, Level, Metric, MetricKind, Panic, ServerInfo, Status, op},
@@ -98,6 +98,21 @@ impl Host {
     /// Connections whose sockets the server owns.
     pub fn links(&self) -> Links<'_> {
         Links(self)
+    }
+
+    /// Accounts, roles and groups.
+    pub fn users(&self) -> Users<'_> {
+        Users(self)
+    }
+
+    /// Client certificates.
+    pub fn certs(&self) -> Certs<'_> {
+        Certs(self)
+    }
+
+    /// Random secrets and passwords.
+    pub fn tokens(&self) -> Tokens<'_> {
+        Tokens(self)
     }
 
     /// ms UTC.

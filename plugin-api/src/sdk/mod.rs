@@ -16,6 +16,7 @@ mod held;
 mod history;
 mod host;
 mod http;
+mod identity;
 mod kv;
 mod link;
 mod plugin;
@@ -39,6 +40,7 @@ pub use host::Host;
 pub use http::{
     Auth, DELETE, GET, HttpError, Identity, Listeners, Method, PATCH, POST, PUT, Request, Response, Role, Scope,
 };
+pub use identity::{Certs, Tokens, Users};
 pub use kv::Kv;
 pub use link::{Link, LinkEvent, LinkListener, Links, Profile};
 pub use plugin::{Plugin, StopReason};
@@ -48,6 +50,7 @@ pub use source::{Route, Source};
 pub use verdict::{Cx, Verdict};
 
 pub use crate::message::{
-    Band, ClientEvent, ClientInfo, Contact, Delivery, EventQuery, Frames, HistoryAsk, Latest, Level, LinkTls, Member,
-    Mode, Position, RouteInfo, SourceInfo, SourceKind, StoredEvent, Target, TrackPoint, TrackQuery, Trust,
+    Band, CertIssued, CertOrder, ClientEvent, ClientInfo, Contact, Delivery, EventQuery, Frames, HistoryAsk, Latest,
+    Level, LinkTls, Member, Mode, Position, RouteInfo, SourceInfo, SourceKind, StoredEvent, Target, TrackPoint,
+    TrackQuery, Trust, UserInfo,
 };

@@ -107,6 +107,9 @@ impl Object {
                 state().replays.remove(&uid);
                 Ok(())
             }),
+            op::USERS => with(args, |ask| Ok(state().users(&ask))),
+            op::CERT_ISSUE => with(args, |order| state().issue(order, shared.now())),
+            op::TOKENS => with(args, |ask| state().secret(ask)),
             op::SQL_MIGRATE => with(args, |steps: Vec<_>| database.migrate(&steps, shared.now())),
             op::SQL_EXEC => with(args, |statement| database.exec(&statement)),
             op::SQL_QUERY => with(args, |statement| database.query(&statement)),

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     abi::{self, PluginModule_Ref},
-    message::ServerInfo,
+    message::{ServerInfo, UserInfo},
     sdk::{Error, Plugin, Result, Service},
     shim,
 };
@@ -103,6 +103,13 @@ impl Builder {
     #[must_use]
     pub fn server(mut self, server: ServerInfo) -> Self {
         self.state.server = server;
+        self
+    }
+
+    /// An account of the server ([`crate::sdk::Host::users`]).
+    #[must_use]
+    pub fn user(mut self, user: UserInfo) -> Self {
+        self.state.users.push(user);
         self
     }
 

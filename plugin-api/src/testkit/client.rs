@@ -1,12 +1,13 @@
 //! [`Client`]: somebody who connects to the mock, and what the directory knows of connections and remote contacts.
 use super::state::State;
-use crate::message::{ClientInfo, Find, Position};
+use crate::message::{ClientInfo, Find, Position, Role};
 
 /// A client as a test describes it. Without groups it gets those of the builder.
 #[derive(Clone, Debug, Default)]
 pub struct Client {
     pub(super) info: ClientInfo,
     pub(super) groups: bool,
+    role: Option<Role>,
 }
 
 impl Client {
@@ -19,7 +20,7 @@ impl Client {
             peer: "192.0.2.1:50000".into(),
             ..ClientInfo::default()
         };
-        Self { info, groups: false }
+        Self { info, groups: false, role: None }
     }
 
     /// A connection that has not said who it is; its first position report does.
@@ -32,6 +33,18 @@ impl Client {
     pub fn user(mut self, user: impl Into<String>) -> Self {
         self.info.user = user.into();
         self
+    }
+
+    /// The user's role ([`crate::message::SourceInfo::role`]); without it a user's is [`Role::User`].
+    #[must_use]
+    pub fn role(mut self, role: Role) -> Self {
+        self.role = Some(role);
+        self
+    }
+
+    /// As the source of events says it.
+    pub(super) fn told_role(&self) -> Role {
+        self.role.unwrap_or(if self.info.user.is_empty() { Role::Anonymous } else { Role::User })
     }
 
     /// Groups it sends into and receives from.

@@ -177,6 +177,7 @@ impl State {
             user: client.user.clone(),
             groups: client.groups_in.clone(),
             listener: client.listener.clone(),
+            role: self.roles.get(&conn).copied().unwrap_or_default(),
             ..SourceInfo::default()
         })
     }

@@ -43,6 +43,7 @@ impl MockHost {
         let conn = {
             let mut state = self.shared.lock();
             state.last_conn += 1;
+            let role = client.told_role();
             let mut info = client.info;
             (info.conn, info.connected) = (state.last_conn, self.now());
             if !client.groups {
@@ -55,6 +56,7 @@ impl MockHost {
             let known = !info.uid.is_empty();
             let stranger = ClientInfo { uid: String::new(), callsign: String::new(), position: None, ..info.clone() };
             state.clients.insert(conn, info.clone());
+            state.roles.insert(conn, role);
             state.queue.push_back(Job::Client(Box::new(ClientEvent::Connected(stranger))));
             if known {
                 state.announce(info);

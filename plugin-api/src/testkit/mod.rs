@@ -41,6 +41,7 @@ mod files;
 mod history;
 mod host;
 mod http;
+mod identity;
 mod judge;
 mod life;
 mod links;

@@ -55,6 +55,9 @@ impl State {
     /// # Errors
     /// `NOT_FOUND`: an audience that does not exist.
     pub fn reach(&self, cot: &Cot, how: &SendHow, own: u64) -> Result<Reach, Failure> {
+        if let Target::Several(targets) = &how.target {
+            return self.several(cot, how, targets, own);
+        }
         let groups = how.groups.as_deref();
         let mut reach = Reach::default();
         let within = |c: &ClientInfo| share(groups, &c.groups_out);
@@ -72,6 +75,8 @@ impl State {
                 add(&|c| members.contains(&c.conn));
             }
             Target::Addressed => reach = self.addressed(cot, groups, own, false),
+            // Dealt with above.
+            Target::Several(_) => {}
         }
         if let Target::Callsigns(names) | Target::Uids(names) = &how.target {
             let by_uid = matches!(how.target, Target::Uids(_));
@@ -80,6 +85,23 @@ impl State {
         reach.receivers.remove(&own);
         self.exclude(&how.exclude, &mut reach.receivers);
         Ok(reach)
+    }
+
+    /// Whom any of these names.
+    fn several(&self, cot: &Cot, how: &SendHow, targets: &[Target], own: u64) -> Result<Reach, Failure> {
+        let mut all = Reach::default();
+        for target in targets {
+            if matches!(target, Target::Several(_) | Target::Addressed) {
+                return Err(shim::failure(
+                    failure::INVALID,
+                    "several targets in one: none of them is Addressed or Several",
+                ));
+            }
+            let one = self.reach(cot, &SendHow { target: target.clone(), ..how.clone() }, own)?;
+            all.receivers.extend(one.receivers);
+            all.links.extend(one.links);
+        }
+        Ok(all)
     }
 
     fn exclude(&self, exclude: &Exclude, receivers: &mut BTreeSet<u64>) {

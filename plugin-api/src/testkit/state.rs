@@ -23,8 +23,8 @@ use crate::{
     abi::{self, Failure, failure},
     cot::Cot,
     message::{
-        BindDest, CallerKind, ClientInfo, Contact, InterceptSpec, Latest, LinkListen, Manifest, Member, ObserveSpec,
-        Panic, Replay, RouteInfo, ServerInfo, Status, StoredEvent, TrackPoint,
+        BindDest, CallerKind, CertOrder, ClientInfo, Contact, InterceptSpec, Latest, LinkListen, Manifest, Member,
+        ObserveSpec, Panic, Replay, Role, RouteInfo, ServerInfo, Status, StoredEvent, TrackPoint, UserInfo,
     },
     shim,
 };
@@ -89,6 +89,8 @@ pub(super) struct State {
     pub manifest: Manifest,
     pub handlers: Handlers,
     pub clients: BTreeMap<u64, ClientInfo>,
+    /// Of connections, also of those that are gone.
+    pub roles: HashMap<u64, Role>,
     pub last_conn: u64,
     pub audiences: BTreeMap<String, Owned<BTreeSet<Member>>>,
     pub bindings: BTreeMap<(String, String), Owned<BindDest>>,
@@ -107,6 +109,9 @@ pub(super) struct State {
     pub last_link: u64,
     pub fakes: Fakes,
     pub files: Files,
+    pub users: Vec<UserInfo>,
+    pub issued: Vec<CertOrder>,
+    pub secrets: u64,
     pub faults: Vec<(String, Failure)>,
     pub sent: Vec<Sent>,
     pub received: HashMap<u64, Vec<Cot>>,

@@ -79,11 +79,11 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The source of an event. The host does not say whether its user is an administrator, so it counts as none.
+    /// The source of an event.
     pub fn of_source(source: &SourceInfo) -> Self {
         let sender = Sender::from(source);
         let name = if source.callsign.is_empty() { sender.to_string() } else { source.callsign.clone() };
-        Self { name, sender, groups: source.groups.clone(), admin: false }
+        Self { name, sender, groups: source.groups.clone(), admin: source.role == Role::Admin }
     }
 
     /// Who calls over HTTP.

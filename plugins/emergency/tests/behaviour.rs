@@ -3,7 +3,7 @@ mod scene;
 
 use fts_plugin_api::{
     cot::Attr,
-    sdk::{Code, Target},
+    sdk::{Code, Role, Target},
     testkit::Client,
     tracing::Level,
 };
@@ -55,6 +55,20 @@ fn a_stranger_neither_cancels_nor_takes_over() {
     host.forget();
     host.tick(seconds(10));
     assert_eq!(texts(&host, b), [repeated(NOW + 10_000)], "as it was");
+}
+
+#[test]
+fn an_administrator_cancels_whatever_the_policy_says_and_nobody_else_does() {
+    for policy in ["originator", "admin"] {
+        let host = host(&json!({"cancel_policy": policy}));
+        let a = host.connect(a());
+        let boss = host.connect(Client::new("C", "BOSS").groups(["red"]).user("boss").role(Role::Admin));
+        let user = host.connect(Client::new("U", "USER").groups(["red"]).user("user"));
+        host.deliver(START, a);
+        assert_eq!(host.deliver(CANCEL, user).dropped(), Some("emergency_cancel_refused"), "{policy}");
+        assert_eq!(host.deliver(CANCEL, boss).dropped(), None, "{policy}");
+        assert!(listed(&host).is_empty());
+    }
 }
 
 #[test]

@@ -50,6 +50,8 @@ fn head(plugin: &Value) -> String {
     line("requires", words(&plugin["requires"]));
     line("uses", words(&plugin["uses"]));
     line("capabilities", words(&plugin["capabilities"]));
+    let unknown = words(&plugin["unknown_capabilities"]);
+    line("", if unknown.is_empty() { unknown } else { format!("(this server knows no {unknown})") });
     let number = |key: &str| plugin[key].as_u64().unwrap_or(0);
     let queue = &plugin["queue"];
     line(

@@ -39,7 +39,14 @@ pub(super) async fn change(State(control): State<Shared>, Path((name, change)): 
     if change != "enable" && control.plugin(&name).is_none() {
         return Err(unknown(&control, &name));
     }
-    changed(control, name, move |control, name| control.plugin_change(name, &change)).await
+    let (before, reload) = (control.plugin(&name).map(|p| p["sha256"].clone()), change == "reload");
+    let mut done = changed(control, name, move |control, name| control.plugin_change(name, &change)).await?;
+    // A reload of the file that runs already is worth knowing.
+    if reload {
+        let same = before.is_some_and(|sha256| sha256.is_string() && sha256 == done.0["plugin"]["sha256"]);
+        done.0["unchanged"] = json!(same);
+    }
+    Ok(done)
 }
 
 /// A new table at run time.

@@ -4,12 +4,13 @@
 //!
 //! Parts: `users`, `password` (hashing), `guesses` (throttling), `tokens`, `enrollment`, `login` (the three ways in), `oauth` (access tokens),
 //! `certificate` (from a certificate to a user), `groups` (the table), `channels` (what a user is in, and of that what is
-//! switched on), `first` (the first administrator).
+//! switched on), `first` (the first administrator), `foreign` (hashes that plugins keep).
 mod certificate;
 mod channels;
 mod enrollment;
 mod error;
 mod first;
+mod foreign;
 mod groups;
 mod guesses;
 mod login;

@@ -21,8 +21,10 @@ use crate::{
 
 /// Sends one event.
 pub fn send(plugins: &Arc<Plugins>, generation: &Arc<Generation>, text: &[u8], how: &SendHow) -> Result<(), Failure> {
-    if !generation.may_send() {
-        return refuse(failure::BUSY, "over 20 000 events per second: send it later");
+    if let Err(fast) = generation.pace.take(text) {
+        metrics::counter!("fts_plugin_busy_total", "plugin" => generation.name().to_string(), "why" => fast.name())
+            .increment(1);
+        return refuse(failure::BUSY, fast.to_string());
     }
     let hop = guard::doing().hop.saturating_add(1);
     let outgoing = outgoing(plugins, generation, text, how, hop)?;
@@ -73,8 +75,15 @@ pub fn aim(
         archive: how.archive,
         link: how.link.clone(),
         federated: how.federated,
+        pace: Some(generation.pace.clone()),
     };
-    let aim = match &how.target {
+    let aim = aim_at(generation, &how.target, &bits)?;
+    Ok((Arc::new(from), aim))
+}
+
+/// A target as the router understands it.
+fn aim_at(generation: &Generation, target: &Target, bits: &dyn Fn(&[String]) -> Bits) -> Result<Aim, Failure> {
+    Ok(match target {
         Target::All => Aim::All,
         Target::Groups(groups) => Aim::Groups(bits(groups)),
         Target::Conns(conns) => Aim::Conns(conns.clone()),
@@ -85,8 +94,13 @@ pub fn aim(
             Some(audience) => Aim::Audience(audience.members()),
             None => return refuse(failure::NOT_FOUND, format!("there is no audience {name:?}")),
         },
-    };
-    Ok((Arc::new(from), aim))
+        Target::Several(targets) => {
+            if targets.iter().any(|t| matches!(t, Target::Several(_) | Target::Addressed)) {
+                return invalid("several targets in one: none of them is Addressed or Several");
+            }
+            Aim::Several(targets.iter().map(|t| aim_at(generation, t, bits)).collect::<Result<_, _>>()?)
+        }
+    })
 }
 
 /// Lets a held event go, behind its notices.

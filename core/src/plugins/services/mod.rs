@@ -4,6 +4,7 @@ mod clients;
 pub mod cot;
 mod files;
 mod history;
+mod identity;
 mod link;
 pub mod links;
 mod metric;
@@ -140,6 +141,9 @@ pub fn call(plugins: &Arc<Plugins>, generation: &Arc<Generation>, operation: &st
         op::FIND => answer(Ok(plugins.seats.provider(&args::<String>(bytes)?).is_some())),
         op::PUBLISH => answer(Ok(peers::publish(plugins, args(bytes)?))),
         op::FILES => answer(files::ask(plugins, generation, args(bytes)?)),
+        op::USERS => answer(identity::users(plugins, &args(bytes)?)),
+        op::CERT_ISSUE => answer(identity::issue(plugins, generation, &args(bytes)?)),
+        op::TOKENS => answer(identity::tokens(plugins, generation, &args(bytes)?)),
         _ if operation.starts_with("sql.") || operation.starts_with("kv.") => {
             sql::call(plugins, generation, operation, bytes)
         }

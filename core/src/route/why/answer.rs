@@ -34,6 +34,10 @@ pub struct WhyEvent {
     pub at_ms: Millis,
     pub source: String,
     pub decision: String,
+    /// The plugin that decided; "" = none did.
+    pub plugin: String,
+    /// Its handler.
+    pub handler: String,
     pub clients: Vec<WhyClient>,
 }
 
@@ -90,7 +94,10 @@ impl Record {
         let decision = match &entry.decision {
             Decision::Broadcast => format!("broadcast into groups {}", directory.groups.names(&entry.send).join(", ")),
             Decision::Directed(to) => format!("directed to {to}"),
-            Decision::Refused(reason) => format!("refused: {}", reason.name()),
+            Decision::Refused(reason) => match &entry.by {
+                Some(by) => format!("refused: {} — {by}", reason.name()),
+                None => format!("refused: {}", reason.name()),
+            },
             Decision::Consumed(what) => format!("kept by the server: {what}"),
         };
         // Who came later is not part of the answer, nor who had left before.
@@ -104,6 +111,8 @@ impl Record {
             at_ms: entry.at,
             source: entry.source.to_owned(),
             decision,
+            plugin: entry.by.as_ref().map_or_else(String::new, |by| by.plugin.to_string()),
+            handler: entry.by.as_ref().map_or_else(String::new, |by| by.handler.to_string()),
             clients: all.iter().filter(there).map(|s| self.client(directory, entry, s)).collect(),
         }
     }
@@ -183,7 +192,10 @@ fn kept_away(directory: &Directory, entry: &Entry, client: &Client) -> Option<(&
         Decision::Refused(Reason::Stale) => {
             Some(("stale", "its stale time was past when it arrived (cot.ignore_stale)".into()))
         }
-        Decision::Refused(reason) => Some((reason.name(), "refused when it arrived".into())),
+        Decision::Refused(reason) => {
+            let by = entry.by.as_ref().map_or_else(|| "when it arrived".to_owned(), |by| format!("by the plugin {by}"));
+            Some((reason.name(), format!("refused {by}")))
+        }
         Decision::Consumed(what) => Some(("consumed", what.clone())),
         Decision::Broadcast => match &entry.reach {
             Some(reach) if !reach.contains(client.slot) => groups(),

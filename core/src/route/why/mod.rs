@@ -52,6 +52,25 @@ pub enum Outcome {
     TooBig,
 }
 
+/// Whose doing a decision was: a plugin, which of its handlers, and what that said.
+#[derive(Clone, Debug, Default)]
+pub(super) struct By {
+    pub plugin: Arc<str>,
+    /// "" = none of its handlers: it is down.
+    pub handler: Arc<str>,
+    pub said: String,
+}
+
+impl std::fmt::Display for By {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.plugin)?;
+        if !self.handler.is_empty() {
+            write!(f, " ({})", self.handler)?;
+        }
+        if self.said.is_empty() { Ok(()) } else { write!(f, ": {}", self.said) }
+    }
+}
+
 /// One event.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -65,6 +84,8 @@ pub(super) struct Entry {
     pub at: Millis,
     pub send: Bits,
     pub decision: Decision,
+    /// The plugin that decided, if one did.
+    pub by: Option<Box<By>>,
     pub reach: Option<Arc<Bits>>,
     pub named: Vec<u64>,
     pub given: Vec<u64>,
@@ -128,6 +149,7 @@ fn entry(source: &Source<'_>, at: Millis, uid: Arc<str>, kind: Box<str>) -> Entr
         at,
         send: source.send_groups().into_owned(),
         decision: Decision::Broadcast,
+        by: None,
         reach: None,
         named: Vec::new(),
         given: Vec::new(),
@@ -176,12 +198,25 @@ impl Record {
     }
 
     pub(super) fn dropped(&self, staged: &Staged, source: &Source<'_>, now: Millis, reason: Reason) {
+        self.judged(staged, source, now, Decision::Refused(reason), None);
+    }
+
+    /// A plugin let it go nowhere.
+    pub(super) fn dropped_by(&self, staged: &Staged, source: &Source<'_>, now: Millis, reason: Reason, by: By) {
+        self.judged(staged, source, now, Decision::Refused(reason), Some(by));
+    }
+
+    /// A plugin took it over.
+    pub(super) fn taken(&self, staged: &Staged, source: &Source<'_>, now: Millis, by: By) {
+        self.judged(staged, source, now, Decision::Consumed(format!("taken over by the plugin {by}")), Some(by));
+    }
+
+    fn judged(&self, staged: &Staged, source: &Source<'_>, now: Millis, decision: Decision, by: Option<By>) {
         if self.events == 0 {
             return;
         }
         let mut entry = entry(source, now, staged.cot.uid().as_ref().into(), staged.cot.kind().into());
-        entry.id = staged.head.id;
-        entry.decision = Decision::Refused(reason);
+        (entry.id, entry.decision, entry.by) = (staged.head.id, decision, by.map(Box::new));
         self.keep([entry]);
     }
 
@@ -211,6 +246,7 @@ impl Record {
             at: event.head.received,
             send: Bits::default(),
             decision,
+            by: None,
             reach: None,
             named: Vec::new(),
             given: given.iter().map(|c| c.conn).collect(),
@@ -233,6 +269,7 @@ impl Record {
             at: clock::now_ms(),
             send: Bits::default(),
             decision: Decision::Consumed(what.to_owned()),
+            by: None,
             reach: None,
             named: Vec::new(),
             given: Vec::new(),

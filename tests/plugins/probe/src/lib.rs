@@ -75,8 +75,18 @@ struct Plug(Arc<Probe>);
 
 impl Plugin for Plug {
     type Config = Config;
-    const CAPABILITIES: &'static [&'static str] =
-        &["intercept", "bind-dest", "provide", "remote-contacts", "routes", "listen", "net", "kick", "certs.issue", "tokens"];
+    const CAPABILITIES: &'static [&'static str] = &[
+        "intercept",
+        "bind-dest",
+        "provide",
+        "remote-contacts",
+        "routes",
+        "listen",
+        "net",
+        "kick",
+        "certs.issue",
+        "tokens",
+    ];
     const SECRETS: &'static [&'static str] = &["secret"];
     const ABOUT: &'static str = "does what tests tell it";
 

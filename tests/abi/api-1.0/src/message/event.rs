@@ -2,7 +2,7 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::Member;
+use super::{Member, Role};
 
 /// Kinds of sources.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +45,9 @@ pub struct SourceInfo {
     pub listener: String,
     /// How many plugins made one from another to get here.
     pub hop: u8,
+    /// The user's role: [`Role::Anonymous`] for whoever has no name here (plain listeners, datagrams, plugins), and from
+    /// a server too old to tell. Of an event given again after a restart it is the role the user has now.
+    pub role: Role,
 }
 
 /// What routing knows about an event.
@@ -82,6 +85,16 @@ pub enum Target {
     Audience(String),
     /// As its own `<marti>` says, from a source with the groups of [`SendHow::groups`].
     Addressed,
+    /// All of these together, each receiver once: the members of several audiences, say. Not [`Target::Addressed`], and
+    /// none of these in itself. A server that does not know it answers `Invalid`.
+    Several(Vec<Target>),
+}
+
+impl Target {
+    /// The members of all these audiences.
+    pub fn audiences<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
+        Self::Several(names.into_iter().map(|name| Self::Audience(name.into())).collect())
+    }
 }
 
 /// Who does not get it although the target says so.
@@ -288,7 +301,7 @@ pub struct Release {
     pub id: u64,
     /// Notices that each receiver of their own target gets first.
     pub before: Vec<Also>,
-    /// Whom the event itself is for.
+    /// Whom the event itself is for; [`Target::Several`] when it has several destinations.
     pub target: Target,
 }
 

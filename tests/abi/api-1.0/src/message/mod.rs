@@ -8,6 +8,7 @@ mod event;
 mod file;
 mod history;
 mod http;
+mod identity;
 mod life;
 mod link;
 mod service;
@@ -23,6 +24,7 @@ pub use event::{
 pub use file::{FileAnswer, FileAsk, FileInfo};
 pub use history::{EventQuery, HistoryAsk, StoredEvent, TrackPoint, TrackQuery};
 pub use http::{Auth, Identity, Listener, RequestHead, ResponseHead, Role, RouteSpec, Scope, Spooled};
+pub use identity::{CertIssued, CertOrder, TokenAnswer, TokenAsk, UserAnswer, UserAsk, UserInfo};
 pub use life::{CallerKind, CallerSpec, Hello, Level, Manifest, Metric, MetricKind, Phase, ServerInfo, Status};
 pub use link::{Frames, LinkDial, LinkEvent, LinkListen, LinkOpened, LinkProfile, LinkTls, LinkWrite, Trust};
 pub use service::{Alert, Bus, KvSet, ServiceCall};
@@ -132,6 +134,12 @@ pub mod op {
         SERVER = "server";
         /// [`super::FileAsk`] → [`super::FileAnswer`]; `Unsupported` from a server without a store of files.
         FILES = "files";
+        /// [`super::UserAsk`] → [`super::UserAnswer`].
+        USERS = "users";
+        /// [`super::CertOrder`] → [`super::CertIssued`].
+        CERT_ISSUE = "certs.issue";
+        /// [`super::TokenAsk`] → [`super::TokenAnswer`].
+        TOKENS = "tokens";
     }
 }
 
