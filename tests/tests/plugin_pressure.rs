@@ -147,9 +147,10 @@ fn a_federation_link_whose_peer_stops_reading_for_60_s_p99_of_others_unchanged_c
     // The peer reads.
     let (tell, asked) = std::sync::mpsc::channel();
     let (mut alone, first) = std::thread::scope(|scope| {
-        let reads = scope.spawn(|| {
+        let reading = &mut carried;
+        let reads = scope.spawn(move || {
             while let Ok(number) = asked.recv_timeout(LONG) {
-                carried.until(number);
+                reading.until(number);
             }
         });
         let (mut times, mut next, until) = (Vec::new(), 0, Instant::now() + LONG / 3);
