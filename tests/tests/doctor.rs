@@ -248,7 +248,8 @@ fn the_enrolment_port_may_show_a_certificate_of_a_public_ca() {
     let server = start(&of_public("server.pem"), &of_public("server.key"));
     let dir = server.dir().join("phones");
     let to = dir.to_str().unwrap();
-    let made = server.cli(&["client", "add", "alice", "--client", "enroll", "--host", "127.0.0.1", "--offline", "--out", to]);
+    let made =
+        server.cli(&["client", "add", "alice", "--client", "enroll", "--host", "127.0.0.1", "--offline", "--out", to]);
     assert!(made.status.success(), "{}", said(&made));
     let path = dir.join("alice-enroll.zip");
     let doctor = |server: &Server, trusted: &Path, more: &[&str]| {
@@ -260,18 +261,24 @@ fn the_enrolment_port_may_show_a_certificate_of_a_public_ca() {
     };
     let (good, rule) = doctor(&server, &of_public("ca.pem"), &[]);
     assert!(good && rule["verdict"] == "note", "{rule}");
-    assert!(rule["seen"].as_str().unwrap().contains("public CA") && rule["todo"].as_str().unwrap().contains("web_cert"));
+    assert!(
+        rule["seen"].as_str().unwrap().contains("public CA") && rule["todo"].as_str().unwrap().contains("web_cert")
+    );
     // Of a CA nobody trusts: a device could not enrol.
     let (good, rule) = doctor(&server, &server.data_dir().join("certs/ca.pem"), &[]);
     assert!(!good && rule["verdict"] == "FAIL", "{rule}");
-    assert!(rule["seen"].as_str().unwrap().contains("neither") && rule["todo"].as_str().unwrap().contains("tls.web_cert"));
+    assert!(
+        rule["seen"].as_str().unwrap().contains("neither") && rule["todo"].as_str().unwrap().contains("tls.web_cert")
+    );
     // Of a public CA for another name: devices look at it there, other than on the stream.
     let other = server.dir().join("elsewhere");
-    let issued = public.cli(&["cert", "issue", "elsewhere.example.org", "--kind", "server", "--out", other.to_str().unwrap()]);
+    let issued =
+        public.cli(&["cert", "issue", "elsewhere.example.org", "--kind", "server", "--out", other.to_str().unwrap()]);
     assert!(issued.status.success(), "{}", said(&issued));
     let (cert, key) = (other.join("elsewhere.example.org.pem"), other.join("elsewhere.example.org.key"));
     let named = start(&cert, &key);
-    let made = named.cli(&["client", "add", "alice", "--client", "enroll", "--host", "127.0.0.1", "--offline", "--out", to]);
+    let made =
+        named.cli(&["client", "add", "alice", "--client", "enroll", "--host", "127.0.0.1", "--offline", "--out", to]);
     assert!(made.status.success(), "{}", said(&made));
     let (good, rule) = doctor(&named, &of_public("ca.pem"), &[]);
     assert!(!good && rule["seen"].as_str().unwrap().contains("not for 127.0.0.1"), "{rule}");

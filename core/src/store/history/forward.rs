@@ -1,10 +1,14 @@
 //! Store and forward of chat (RULE-64): what somebody missed. Only messages to a room of everybody and those to its uid,
 //! and only for the user that had the uid before: who borrows a uid inherits nothing.
+use std::time::Duration;
+
 use fts_plugin_api::cot::{Cot, Splices};
 
 use super::{History, meters};
 use crate::store::{error::StoreError, rows::Value};
 
+/// How long what was routed before is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Messages of one client at most; older ones are left out.
 const MOST: i64 = 1_000;
 /// Clients whose last forwarded message is remembered; without it the overlap may come twice.
@@ -18,7 +22,8 @@ impl History {
     /// # Errors
     /// The database's.
     pub fn missed(&self, uid: &str, user: &str, groups: &[String]) -> Result<Vec<Vec<u8>>, StoreError> {
-        self.fresh();
+        // In the background: what is not stored yet would be passed over for ever.
+        self.flush(PATIENCE);
         let whose = (uid.to_owned(), user.to_owned());
         let after = self.forwarded.lock().get(&whose).copied().unwrap_or(0);
         let Some(gone) = self.last_seen(uid, user)? else { return Ok(Vec::new()) };

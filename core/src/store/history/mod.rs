@@ -51,8 +51,9 @@ use crate::{
 
 /// The history's consumer in the journal.
 pub const CONSUMER: &str = "core";
-/// Who asks sees what was routed just before.
-const FRESH: Duration = Duration::from_millis(250);
+/// Who asks sees what was routed just before. So long only where the machine has no time for the recorder, which gives
+/// way to everything else.
+const FRESH: Duration = Duration::from_secs(2);
 
 /// See the file's head.
 pub struct History {

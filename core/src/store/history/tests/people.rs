@@ -110,3 +110,22 @@ fn what_somebody_missed_is_for_the_same_user_only() {
     assert!(bed.count("chat") == 5 && bed.count("cot_event") == 5);
     assert!(!String::from_utf8(bed.0.missed("B", "", &["red".into()]).unwrap().remove(0)).unwrap().contains("marti"));
 }
+
+#[test]
+fn a_recorder_that_is_behind_is_waited_for_before_it_is_said_what_was_missed() {
+    let bed = Bed::new(&["cot.store_forward_chat=true"]);
+    let bob = client(&bed.0, "B", "BOB", &["red"]);
+    bed.0.gone(&bob, Leave::Eof, &[], 50_000);
+    bed.settled();
+    // Nobody else writes meanwhile: the recorder stands, as it does on a machine that has no time for it.
+    let busy = bed.0.db.begin().unwrap();
+    bed.put(&chat("m1", "B", "BOB", "A", NOW), 60_000, &["red"], Some(&[""]));
+    let missed = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| bed.0.missed("B", "", &["red".into()]).unwrap());
+        // Longer than anybody waits who only wants to read what is newest.
+        std::thread::sleep(Duration::from_millis(2_500));
+        drop(busy);
+        asking.join().unwrap()
+    });
+    assert_eq!(missed.len(), 1, "else it would be passed over for ever");
+}
