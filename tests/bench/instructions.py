@@ -1,14 +1,14 @@
 """User-mode instructions per delivery, with plugins that are not interested and without any (plugins.md 10, last line).
 
 `python3 tests/bench/instructions.py target/release/fts [PAIRS=3]`; needs valgrind. Wall and CPU time of two runs differ by
-more than what is looked for; instructions hardly do. Order, for each variant: the server runs under cachegrind (which
-counts), clients connect and are quiet, one of them sends N chats that each of the others must receive, then the server is
+more than what is looked for; instructions hardly do, when every event is a turn of its own. Order, for each variant: the server runs under cachegrind (which
+counts), clients connect and are quiet, one of them sends N chats, each when all others have the one before, then the server is
 stopped. The difference of a long run and a short one, divided by the deliveries more, leaves out start, connections
 and end. Each run has to deliver everything, or there is no figure.
 """
 import re, socket, statistics, subprocess, sys, tempfile, threading, time
 
-CLIENTS, SHORT, LONG = 21, 200, 1200
+CLIENTS, SHORT, LONG = 21, 200, 2200
 PLUGINS = {"none": "[]", "loaded": '["emergency", "ping"]'}
 SET = ["listeners.cot_tcp.bind=\"127.0.0.1\"", "listeners.cot_tcp.port=0", "listeners.cot_tls.enabled=false",
        "listeners.marti_http.enabled=false", "listeners.marti_https.enabled=false", "listeners.enrollment.enabled=false",
@@ -23,20 +23,30 @@ def event(uid, kind, detail):
             f'<point lat="60.1" lon="24.9" hae="10" ce="5" le="5"/><detail>{detail}</detail></event>').encode()
 
 
-def reader(sock, counts, n):
-    """Counts the events of one client, whole; ends with the connection."""
-    left = b""
-    while True:
-        try:
-            got = sock.recv(65536)
-        except OSError:
-            return
-        if not got:
-            return
-        left += got
-        counts[n] += left.count(b"<remarks>counted")
-        # A tail shorter than the mark may hold the beginning of one.
-        left = left[-15:] if b"<remarks>counted"[:1] in left[-15:] else b""
+class Crowd:
+    """Counts the marked events each client has."""
+
+    def __init__(self):
+        self.counts, self.more = [0] * CLIENTS, threading.Condition()
+
+    def read(self, sock, n):
+        left = b""
+        while True:
+            try:
+                got = sock.recv(65536)
+            except OSError:
+                return
+            if not got:
+                return
+            *whole, left = (left + got).split(b"</event>")
+            with self.more:
+                self.counts[n] += sum(b"<remarks>counted" in one for one in whole)
+                self.more.notify()
+
+    def reached(self, total):
+        with self.more:
+            if not self.more.wait_for(lambda: all(c >= total for c in self.counts[1:]), timeout=60):
+                sys.exit(f"not delivered: {self.counts}")
 
 
 def run(binary, plugins, chats):
@@ -54,27 +64,18 @@ def run(binary, plugins, chats):
             sys.exit(open(f"{home}/err").read())
         threading.Thread(target=lambda: [None for _ in server.stdout], daemon=True).start()
         port = __import__("json").load(open(f"{home}/data/run/listeners.json"))["cot_tcp"]["port"]
-        socks, counts = [], [0] * CLIENTS
+        socks, crowd = [], Crowd()
         for n in range(CLIENTS):
             sock = socket.create_connection(("127.0.0.1", port))
             sock.sendall(event(f"C{n}", "a-f-G-U-C", f'<contact callsign="C{n}" endpoint="*:-1:stcp"/><__group name="Cyan" role="Team Member"/>'))
-            threading.Thread(target=reader, args=(sock, counts, n), daemon=True).start()
+            threading.Thread(target=crowd.read, args=(sock, n), daemon=True).start()
             socks.append(sock)
-
-        def reached(total):
-            until = time.time() + 300
-            while any(c < total for c in counts[1:]):
-                if time.time() > until:
-                    sys.exit(f"not delivered: {counts}")
-                time.sleep(0.05)
         # All see one event before the count begins: nobody is still being let in.
         socks[0].sendall(event("first", "b-t-f-x", "<remarks>counted</remarks>"))
-        reached(1)
+        crowd.reached(1)
         for n in range(chats):
             socks[0].sendall(event(f"chat-{n}", "b-t-f-x", "<remarks>counted</remarks>"))
-            if n % 20 == 19:
-                reached(n + 2)
-        reached(chats + 1)
+            crowd.reached(n + 2)
         server.terminate()
         server.wait(60)
         refs = re.search(r"I\s+refs:\s+([\d,]+)", open(f"{home}/err").read())

@@ -3,22 +3,32 @@
 //! CPU time is the scheduler's own sum in nanoseconds (`schedstat`), so that a run of a few seconds is exact. Pinning
 //! goes through the starting thread: a child inherits the affinity its parent has at that moment.
 
-use std::{fs, io, time::Duration};
+use std::{collections::HashMap, fs, io, time::Duration};
 
+use parking_lot::Mutex;
 use rustix::{
     process::{Pid, Resource, Rlimit, getrlimit, setpriority_process, setrlimit, setsid},
     thread::{CpuSet, sched_setaffinity},
     time::{ClockId, clock_gettime},
 };
 
-/// CPU time a process has used, all its threads.
-pub fn cpu(pid: u32) -> Duration {
-    let mut nanos = 0_u64;
-    for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
-        let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-        nanos += text.split(' ').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+/// CPU time a process has used, all its threads: also of those that have ended since somebody looked, which /proc no
+/// longer knows.
+#[derive(Debug, Default)]
+pub struct Clock(Mutex<HashMap<String, u64>>);
+
+impl Clock {
+    /// Up to now.
+    pub fn cpu(&self, pid: u32) -> Duration {
+        let mut seen = self.0.lock();
+        for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+            let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+            if let Some(nanos) = text.split(' ').next().and_then(|n| n.parse().ok()) {
+                seen.insert(task.file_name().to_string_lossy().into_owned(), nanos);
+            }
+        }
+        Duration::from_nanos(seen.values().sum())
     }
-    Duration::from_nanos(nanos)
 }
 
 /// CPU time this process has used.

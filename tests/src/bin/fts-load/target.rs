@@ -83,6 +83,7 @@ pub struct Target {
     /// Whose CPU and memory is looked at.
     pub pid: Option<u32>,
     admin: Option<SocketAddr>,
+    clock: sample::Clock,
     _child: Option<Child>,
     dir: Option<TempDir>,
     binary: PathBuf,
@@ -102,6 +103,7 @@ impl Target {
                 tls: None,
                 pid: options.pid,
                 admin: options.admin,
+                clock: sample::Clock::default(),
                 _child: None,
                 dir: None,
                 binary: PathBuf::new(),
@@ -127,7 +129,17 @@ impl Target {
             .ok_or_else(|| Fault::Start("no listener cot_tcp in run/listeners.json".into(), String::new()))?;
         let (tls, admin) = (address("cot_tls"), address("admin"));
         let pid = Some(child.pid());
-        Ok(Self { name: "fts", address: plain, tls, pid, admin, _child: Some(child), dir: Some(dir), binary })
+        Ok(Self {
+            name: "fts",
+            address: plain,
+            tls,
+            pid,
+            admin,
+            clock: sample::Clock::default(),
+            _child: Some(child),
+            dir: Some(dir),
+            binary,
+        })
     }
 
     /// The raw fan-out of this program in a process of its own.
@@ -147,7 +159,17 @@ impl Target {
             line.get("address")?.as_str()?.parse().ok()
         })?;
         let pid = Some(child.pid());
-        Ok(Self { name: "ceiling", address, tls: None, pid, admin: None, _child: Some(child), dir: Some(dir), binary })
+        Ok(Self {
+            name: "ceiling",
+            address,
+            tls: None,
+            pid,
+            admin: None,
+            clock: sample::Clock::default(),
+            _child: Some(child),
+            dir: Some(dir),
+            binary,
+        })
     }
 
     /// The server's counters of this moment; empty where there are none.
@@ -157,7 +179,7 @@ impl Target {
 
     /// CPU time used so far.
     pub fn cpu(&self) -> Duration {
-        self.pid.map(sample::cpu).unwrap_or_default()
+        self.pid.map(|pid| self.clock.cpu(pid)).unwrap_or_default()
     }
 
     /// Resident bytes.
