@@ -94,6 +94,10 @@ fn op13_2_the_old_variable_binds_the_port() {
         .env("FTS_COT_PORT", &free.to_string())
         .set("listeners.cot_tls.enabled", "false")
         .set("listeners.admin.port", "0")
+        .set("listeners.marti_http.port", "0")
+        .set("listeners.marti_https.port", "0")
+        .set("listeners.enrollment.port", "0")
+        .set("listeners.rest.port", "0")
         .start();
     assert_eq!(server.address("cot_tcp").port(), free);
     Client::join(&server, "A", "ALICE");
