@@ -17,7 +17,8 @@ impl Sessions {
         self.tasks.spawn(async move {
             let (uid, user) = (client.who().uid.clone(), client.user().to_owned());
             let groups = router.directory.groups.names(&client.groups().receive);
-            let asked = tokio::task::spawn_blocking(move || history.missed(&uid, &user, &groups)).await;
+            let (asks, whose) = (history.clone(), (uid.clone(), user.clone()));
+            let asked = tokio::task::spawn_blocking(move || asks.missed(&whose.0, &whose.1, &groups)).await;
             let missed = match asked {
                 Ok(Ok(missed)) => missed,
                 Ok(Err(error)) => {
@@ -27,16 +28,21 @@ impl Sessions {
                 // It panicked and has said so.
                 Err(_) => return,
             };
-            for text in missed {
-                if client.ending().is_some() {
+            for message in missed {
+                // It is gone: what it was not sent it is owed.
+                if client.ending().is_some() || client.out.is_closed() {
                     return;
                 }
-                router.send_to(&client, Made::reliable(text));
+                router.send_to(&client, Made::reliable(message.text));
+                history.forwarded(&uid, &user, message.id);
                 tokio::select! {
                     () = tokio::time::sleep(PAUSE) => {}
                     _ = client.ended() => return,
                     () = stop.cancelled() => return,
                 }
+            }
+            if !client.out.is_closed() {
+                history.all_forwarded(&uid, &user);
             }
         });
     }

@@ -38,6 +38,7 @@ pub(crate) use self::forward::without_marti;
 use self::{arrivals::Arrivals, kept::Item, queue::Queue, recorder::Recorder, sets::Sets, sources::Sources};
 pub use self::{
     arrivals::{Arrival, NotTold, Ticket},
+    forward::Missed,
     kept::{Goodbye, Kept, Session},
     restore::Position,
     sets::Reach,
@@ -65,8 +66,8 @@ pub struct History {
     sets: Sets,
     trouble: recorder::Trouble,
     sources: OnceLock<Arc<dyn Sources>>,
-    /// The last chat forwarded, by uid and user.
-    forwarded: Mutex<HashMap<(String, String), i64>>,
+    /// How far forwarding has come, by uid and user.
+    forwarding: Mutex<HashMap<(String, String), forward::Progress>>,
     arrivals: Arc<Arrivals>,
     upkeep: upkeep::Wake,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -92,7 +93,7 @@ impl History {
             sets,
             trouble: recorder::Trouble::default(),
             sources: OnceLock::new(),
-            forwarded: Mutex::default(),
+            forwarding: Mutex::default(),
             arrivals: Arc::default(),
             upkeep: upkeep::Wake::default(),
             threads: Mutex::default(),

@@ -87,7 +87,10 @@ fn what_somebody_missed_is_for_the_same_user_only() {
     let missed = |user: &str, groups: &[&str]| {
         let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
         let all = bed.0.missed("B", user, &groups).unwrap();
-        all.iter().map(|t| Cot::parse(t.clone()).unwrap().uid().into_owned()).collect::<Vec<_>>()
+        all.iter().map(|m| Cot::parse(m.text.clone()).unwrap().uid().into_owned()).collect::<Vec<_>>()
+    };
+    let sent = |n: usize| {
+        bed.0.missed("B", "", &["red".into()]).unwrap().iter().take(n).for_each(|m| bed.0.forwarded("B", "", m.id))
     };
     bed.put(&chat("m0", "B", "BOB", "A", NOW), 1_000, &["red"], Some(&[""]));
     assert!(missed("", &["red"]).is_empty(), "nobody left yet");
@@ -104,11 +107,23 @@ fn what_somebody_missed_is_for_the_same_user_only() {
         bed.put(text, 60_000 + n as i64, &["red"], Some(&[""]));
     }
     assert_eq!(missed("", &["red"]), ["m1", "m2"], "in order, not others', not its own");
+    // It leaves at once, having been sent nothing, then with one of them; each time it is owed the rest.
+    let again = client(&bed.0, "B", "BOB", &["red"]);
+    bed.0.gone(&again, Leave::Eof, &[], 70_000);
+    assert_eq!(missed("", &["red"]), ["m1", "m2"]);
+    sent(1);
+    bed.0.gone(&client(&bed.0, "B", "BOB", &["red"]), Leave::Eof, &[], 80_000);
+    assert_eq!(missed("", &["red"]), ["m2"]);
+    sent(1);
     assert!(missed("", &["red"]).is_empty(), "once");
-    bed.0.forwarded.lock().clear();
+    bed.0.all_forwarded("B", "");
+    bed.0.forwarding.lock().clear();
+    bed.0.db.exec("UPDATE client_session SET disconnected_ms = 50000 WHERE uid = 'B'", &[]).unwrap();
     assert!(missed("", &["blue"]).is_empty() && missed("mallory", &["red"]).is_empty());
     assert!(bed.count("chat") == 5 && bed.count("cot_event") == 5);
-    assert!(!String::from_utf8(bed.0.missed("B", "", &["red".into()]).unwrap().remove(0)).unwrap().contains("marti"));
+    assert!(
+        !String::from_utf8(bed.0.missed("B", "", &["red".into()]).unwrap().remove(0).text).unwrap().contains("marti")
+    );
 }
 
 #[test]
