@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fts_tests::{Client, DEADLINE, Server, chat, event, fence, join_all};
+use fts_tests::{Client, Server, chat, event, fence, join_all};
 use plugin_bed::{Asks, probe, raw};
 use serde_json::json;
 
@@ -134,8 +134,8 @@ fn a_federation_link_whose_peer_stops_reading_for_60_s_p99_of_others_unchanged_c
     let port = listener.local_addr().unwrap().port();
     let link = server.probe(json!({"do": "dial", "host": "127.0.0.1", "port": port, "profile": "lines"}));
     let (peer, _) = listener.accept().unwrap();
-    peer.set_read_timeout(Some(DEADLINE)).unwrap();
-    socket2::SockRef::from(&peer).set_recv_buffer_size(16_384).unwrap();
+    // Whoever stopped for a minute may be probed by the kernel only once in a while.
+    peer.set_read_timeout(Some(2 * LONG)).unwrap();
     server.eventually("it is up", || !server.diary("up").is_empty());
     server.probe(json!({"do": "relay", "link": link}));
     let mut carried = Carried { lines: BufReader::new(peer), chats: Vec::new(), positions: Vec::new() };
@@ -173,7 +173,9 @@ fn a_federation_link_whose_peer_stops_reading_for_60_s_p99_of_others_unchanged_c
     let (before, during) = (told("chat while it reads", &mut alone), told("chat while it does not", &mut stalled));
     assert!(during <= before * 2 + Duration::from_millis(20), "p99 {during:?}, before {before:?}");
     // It reads again.
+    let again = Instant::now();
     carried.until(last - 1);
+    println!("everything is there {:?} after it reads again", again.elapsed());
     assert_eq!(carried.chats, (0..last).collect::<Vec<_>>(), "every chat, in order");
     let after = &carried.positions[read..];
     println!("{} of {} positions arrived afterwards", after.len(), last - first);
@@ -203,6 +205,14 @@ fn reader(server: &Server) -> UnixStream {
         assert!(Instant::now() < until, "never answered");
         std::thread::sleep(Duration::from_secs(1));
     }
+}
+
+/// Bytes of answers that wait on the disk: files without a name that the server has open.
+fn spooled(server: &Server) -> u64 {
+    let open = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().flatten();
+    let spools =
+        open.filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to.to_string_lossy().contains("/run/spool/")));
+    spools.filter_map(|fd| std::fs::metadata(fd.path()).ok()).map(|about| about.len()).sum()
 }
 
 /// Resident memory of the server, MB.
@@ -276,13 +286,18 @@ fn sixty_four_clients_that_read_100_mb_or_send_a_body_at_100_byte_per_s_others_a
             fill();
             let now = wal();
             (0..20).for_each(|_| fill());
-            if wal() == now {
+            // All but what is in memory and in sockets.
+            if wal() == now && spooled(server) > 64 * 101_000_000 {
                 break;
             }
             making.push(quick(server));
-            assert!(pulled.elapsed() < 5 * LONG, "the log grows: {now} bytes");
+            assert!(pulled.elapsed() < 5 * LONG, "the log grows: {now} bytes; {} of answers", spooled(server));
         }
-        println!("all {SLOW} answers are made after {:?}", begun.elapsed());
+        println!(
+            "all {SLOW} answers are made after {:?}: {} MB on the disk",
+            begun.elapsed(),
+            spooled(server) / 1_000_000
+        );
         let (settled, until) = (wal(), Instant::now() + LONG);
         let (mut during, mut most, mut memory) = (Vec::new(), settled, 0);
         while Instant::now() < until {
