@@ -31,53 +31,56 @@ fn told(what: &str, times: &mut [Duration]) -> Duration {
     high
 }
 
-/// A plugin that broadcasts what must not be dropped as fast as it is let does not cost a slow reader its connection: it
+/// Reads until `over`, or until the end, at most so many events a second; how many of the flood it saw, in order.
+fn read_flood(mut client: Client, pace: Duration, over: &AtomicBool) -> u64 {
+    let (mut seen, began) = (0_u32, Instant::now());
+    loop {
+        let next = client.next();
+        match next.uid() {
+            "the-end" => return u64::from(seen),
+            uid if uid.starts_with("flood-") => {
+                assert_eq!(uid, format!("flood-{seen}"), "none is missing");
+                seen += 1;
+            }
+            _ => {}
+        }
+        // Pace, not synchronisation; at the end it may catch up.
+        if !over.load(Relaxed) {
+            std::thread::sleep((pace * seen).saturating_sub(began.elapsed()));
+        }
+    }
+}
+
+/// A plugin that broadcasts what must not be dropped as fast as it is let does not cost most clients their connections: it
 /// is told to send later, and by whom, and nothing it sent is lost.
 #[test]
-fn a_plugin_that_broadcasts_reliable_events_without_end_is_slowed_and_no_slow_client_is_disconnected() {
+fn a_plugin_that_broadcasts_reliable_events_without_end_is_slowed_when_most_clients_fall_behind_and_none_is_disconnected()
+ {
     let server = probe("").start();
     let mut quick = Client::join(&server, "Q", "QUICK");
-    let slow = Client::narrow(&server).identify("S", "SNAIL");
+    let snails = ["SNAIL-1", "SNAIL-2", "SNAIL-3"].map(|name| Client::narrow(&server).identify(name, name));
     quick.sync();
-    let mut third = Client::join(&server, "T", "THIRD");
     let over = AtomicBool::new(false);
     let (sent, busy, said) = std::thread::scope(|scope| {
-        // Until the end everything comes, in order.
-        let reads = |mut client: Client, pace: Duration| {
-            let over = &over;
-            scope.spawn(move || {
-                let (mut seen, began) = (0_u32, Instant::now());
-                loop {
-                    let next = client.next();
-                    match next.uid() {
-                        "the-end" => return u64::from(seen),
-                        uid if uid.starts_with("flood-") => {
-                            assert_eq!(uid, format!("flood-{seen}"), "none is missing");
-                            seen += 1;
-                        }
-                        _ => {}
-                    }
-                    // Pace, not synchronisation; at the end it may catch up.
-                    if !over.load(Relaxed) {
-                        std::thread::sleep((pace * seen).saturating_sub(began.elapsed()));
-                    }
-                }
-            })
-        };
-        // About a megabyte a second is what it can take.
-        let (snail, swift) = (reads(slow, Duration::from_millis(1)), reads(quick, Duration::ZERO));
+        let over = &over;
+        // About a megabyte a second is what they can take.
+        let slow: Vec<_> =
+            snails.into_iter().map(|s| scope.spawn(move || read_flood(s, Duration::from_millis(1), over))).collect();
+        let mut third = Client::join(&server, "T", "THIRD");
+        let swift = scope.spawn(move || read_flood(quick, Duration::ZERO, over));
         let flood = server.probe(json!({"do": "flood", "ms": 6_000, "bytes": 1_000}));
         over.store(true, Relaxed);
         third.send(&event("the-end", "b-m-p-s-m", ""));
         let sent = flood["sent"].as_u64().unwrap();
-        assert_eq!((snail.join().unwrap(), swift.join().unwrap()), (sent, sent));
+        assert_eq!(swift.join().unwrap(), sent);
+        assert!(slow.into_iter().all(|s| s.join().unwrap() == sent));
         (sent, flood["busy"].as_u64().unwrap(), flood["said"].as_str().unwrap().to_owned())
     });
     println!("{sent} sent in 6 s, {busy} times busy: {said}");
-    assert!(busy > 0 && said.contains("SNAIL reads slower") && said.contains("KiB per second"), "{said}");
+    assert!(busy > 0 && said.contains("SNAIL-") && said.contains("KiB per second"), "{said}");
     assert_eq!(server.dropped("slow_consumer"), 0.0);
     assert!(server.metric("fts_plugin_busy_total", &["plugin=\"probe\"", "why=\"receivers\""]) > 0.0);
-    server.wait_plugin("probe", "plugin.slowed", "SNAIL");
+    server.wait_plugin("probe", "plugin.slowed", "most receivers");
 }
 
 /// What the relaying link carries, from the last position and chat seen on.

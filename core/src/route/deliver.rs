@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 use super::{
     Address, Reason, Router, Source, audience,
     keep::Keeping,
+    pace::Behind,
     turn::{Ready, Staged},
 };
 use crate::{
@@ -85,7 +86,7 @@ impl Router {
         let pairs = events.iter().zip(run.events.iter().map(|(_, staged)| &staged.cot));
         let mut big = self.big(newest.policy.config.cot.oversize, pairs);
         let mut encoded = false;
-        let mut delivered = 0;
+        let (mut delivered, mut depth) = (0, Behind::default());
         for client in slots.iter().filter_map(|slot| roster.client(slot)) {
             if !encoded && client.proto.load(Relaxed) {
                 encoded = true;
@@ -103,8 +104,12 @@ impl Router {
             };
             delivered += queued;
             if behind > 0 {
-                run.events.iter().for_each(|(ready, staged)| slow(ready, staged, client, behind));
+                depth.note(client, behind, newest.tick);
             }
+        }
+        if !depth.is_empty() {
+            let receivers = slots.iter().count();
+            run.events.iter().for_each(|(ready, staged)| slow(ready, staged, &depth, receivers));
         }
         if let Some(big) = big {
             self.offer(big, &run.send);
@@ -183,6 +188,7 @@ impl Router {
             encode(&event[0], staged);
         }
         let mut big = self.big(ready.policy.config.cot.oversize, event.iter().map(|event| (event, &staged.cot)));
+        let mut depth = Behind::default();
         for client in &clients {
             let (n, behind) = match &mut big {
                 Some(big) => self.queue(client, &big.fitting(&event, client), ready, prompt),
@@ -190,8 +196,11 @@ impl Router {
             };
             self.totals.delivered.fetch_add(n, Relaxed);
             if behind > 0 {
-                slow(ready, staged, client, behind);
+                depth.note(client, behind, ready.tick);
             }
+        }
+        if !depth.is_empty() {
+            slow(ready, staged, &depth, clients.len());
         }
         if let Some(big) = big {
             self.offer(big, &send_groups(staged, &source));
@@ -259,12 +268,13 @@ impl Router {
     }
 }
 
-/// A plugin whose events a receiver does not keep up with sends slower from now on.
-fn slow(ready: &Ready, staged: &Staged, client: &Client, behind: u8) {
+/// A plugin whose events most receivers do not keep up with sends slower from now on.
+#[cold]
+fn slow(ready: &Ready, staged: &Staged, depth: &Behind, receivers: usize) {
     let source = ready.source();
     let Some((from, pace)) = source.plugin().and_then(|from| Some((from, from.pace.as_ref()?))) else { return };
-    if staged.head.class == Class::Reliable && pace.met(client, behind, ready.tick) {
-        tracing::info!(event = "plugin.slowed", plugin = %from.plugin, conn = client.conn, callsign = %client.who().callsign, "a receiver is behind in events of this plugin that must not be dropped: it may send fewer until that has caught up");
+    if staged.head.class == Class::Reliable && pace.met(depth, receivers, ready.tick) {
+        tracing::info!(event = "plugin.slowed", plugin = %from.plugin, "most receivers are behind in events of this plugin that must not be dropped: it may send fewer until they have caught up");
     }
 }
 

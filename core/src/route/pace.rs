@@ -1,10 +1,11 @@
 //! [`Pace`]: how fast one plugin may send (plugins.md 1.2, loops; 1.3, `send`).
 //!
 //! Normally a bucket of 20 000 events per second. Events that must not be dropped (class reliable) pile up in the queues of
-//! receivers that read slowly, and over `reliable_bytes` such a receiver is closed (fanout.md 2.5). So delivery tells the
-//! pace of the deepest queue its events have met, in quarters of that limit, and from the first quarter on reliable events
-//! pay by the KiB at a rate that falls with the depth. Who has taken nothing for a while is lost anyway and slows
-//! nobody. What must not happen: a sender waits; events of class state pay for it.
+//! receivers that read slowly, and over `reliable_bytes` such a receiver is closed (fanout.md 2.5). One slow receiver is
+//! its own affair. When most of those an event goes to are behind it is the plugin that sends too much: so delivery tells
+//! the pace how deep the queues of most of them are, in quarters of that limit, and from the first quarter on reliable
+//! events pay by the KiB at a rate that falls with the depth. Who has taken nothing for a while is lost anyway and does not
+//! count as behind. What must not happen: a sender waits; events of class state pay for it; one receiver slows the others.
 use std::{
     fmt,
     sync::{
@@ -71,7 +72,7 @@ impl fmt::Display for TooFast {
             Self::Rate => f.write_str("over 20 000 events per second: send it later"),
             Self::Behind { who, rate } => write!(
                 f,
-                "{who} reads slower than this plugin sends what must not be dropped: {rate} KiB per second until it has caught up; send it later"
+                "most receivers, {who} among them, read slower than this plugin sends what must not be dropped: {rate} KiB per second until they have caught up; send it later"
             ),
         }
     }
@@ -118,26 +119,55 @@ impl Pace {
         if fresh { ((behind >> 32) as usize).min(RATES.len() - 1) } else { 0 }
     }
 
-    /// A reliable event of this plugin met a queue this deep. True = the plugin is slowed for it, and was not before.
-    pub fn met(&self, client: &Client, quarters: u8, now: u32) -> bool {
-        let blocked = client.figures.blocked_since.load(Relaxed);
-        if quarters == 0 || (blocked != 0 && now.wrapping_sub(blocked) > LOST) {
+    /// A reliable event of this plugin met these queues. True = the plugin is slowed for it, and was not before.
+    pub fn met(&self, behind: &Behind, receivers: usize, now: u32) -> bool {
+        let (quarters, before) = (behind.most(receivers), self.quarters(now));
+        if quarters == 0 || quarters < before {
             return false;
         }
-        let before = self.quarters(now);
-        if usize::from(quarters) < before {
-            return false;
-        }
-        self.behind.store(u64::from(quarters) << 32 | u64::from(now), Relaxed);
+        self.behind.store((quarters as u64) << 32 | u64::from(now), Relaxed);
         if before == 0 {
-            let who = client.who();
-            *self.who.lock() = if who.callsign.is_empty() {
-                format!("connection {}", client.conn).into()
-            } else {
-                who.callsign.clone()
-            };
+            *self.who.lock() = behind.who.clone().unwrap_or_default();
         }
         before == 0
+    }
+}
+
+/// How deep the queues are that one delivery has met.
+#[derive(Debug, Default)]
+pub struct Behind {
+    /// Receivers in the first, second, third quarter of the limit; index 0 is not used.
+    by: [u32; RATES.len()],
+    /// One of the deepest.
+    who: Option<Arc<str>>,
+}
+
+impl Behind {
+    /// This receiver's queue is over so many quarters, at least one.
+    #[cold]
+    pub fn note(&mut self, client: &Client, quarters: u8, now: u32) {
+        let blocked = client.figures.blocked_since.load(Relaxed);
+        if blocked != 0 && now.wrapping_sub(blocked) > LOST {
+            return;
+        }
+        let quarters = usize::from(quarters).min(self.by.len() - 1);
+        if self.who.is_none() || self.by[quarters..].iter().all(|n| *n == 0) {
+            let who = client.who();
+            let callsign = if who.callsign.is_empty() { None } else { Some(who.callsign.clone()) };
+            self.who = Some(callsign.unwrap_or_else(|| format!("connection {}", client.conn).into()));
+        }
+        self.by[quarters] += 1;
+    }
+
+    /// Nobody is.
+    pub fn is_empty(&self) -> bool {
+        self.who.is_none()
+    }
+
+    /// The quarters more than half of the receivers are over.
+    fn most(&self, receivers: usize) -> usize {
+        let over = |quarters: &usize| self.by[*quarters..].iter().map(|n| *n as usize).sum::<usize>() * 2 > receivers;
+        (1..self.by.len()).rev().find(over).unwrap_or(0)
     }
 }
 
@@ -177,5 +207,19 @@ mod tests {
         // What was seen long ago says nothing.
         pace.behind.store(3 << 32 | u64::from(now.wrapping_sub(LASTS + 1)), Relaxed);
         assert_eq!(pace.quarters(now), 0);
+    }
+
+    #[test]
+    fn it_is_most_receivers_that_count() {
+        let behind = |by| Behind { by, who: Some("SNAIL".into()) };
+        assert_eq!(behind([0, 0, 0, 1]).most(2), 0, "half are not most");
+        assert_eq!(behind([0, 0, 0, 2]).most(3), 3);
+        assert_eq!(behind([0, 1, 0, 1]).most(3), 1, "as deep as most are");
+        assert_eq!(behind([0, 1, 2, 2]).most(7), 2);
+        let (pace, now) = (Pace::default(), clock::tick());
+        assert!(!pace.met(&behind([0, 0, 0, 1]), 100, now), "one slow receiver is its own affair");
+        assert_eq!(pace.quarters(now), 0);
+        assert!(pace.met(&behind([0, 0, 0, 1]), 1, now) && !pace.met(&behind([0, 0, 0, 1]), 1, now));
+        assert_eq!((pace.quarters(now), &**pace.who.lock()), (3, "SNAIL"));
     }
 }

@@ -55,7 +55,7 @@
 //! `route.source.groups`.
 //!
 //! A plugin that answers events which it causes itself ends after eight steps (`plugin_loop`). `send` never waits; it is
-//! [`Busy`](crate::sdk::Code::Busy) over 20 000 events a second, and earlier where receivers cannot keep up: what must not
+//! [`Busy`](crate::sdk::Code::Busy) over 20 000 events a second, and earlier where most receivers cannot keep up: what must not
 //! be dropped (chat, alerts, markers: everything that is no position) waits for them in memory, and a receiver with over
 //! 8 MiB of it is disconnected (`stream.limits.queue_reliable_bytes`). From a quarter of that on your reliable events may be
 //! 1 000 KiB a second, from half 100, from three quarters 10, and the text of the error names the receiver. Send later, or
