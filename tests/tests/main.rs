@@ -75,6 +75,7 @@ mod plugin_pressure;
 mod plugin_refused;
 mod profiles;
 mod protobuf;
+mod readiness;
 mod readme_flow;
 mod reload;
 mod revoke;
