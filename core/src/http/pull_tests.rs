@@ -252,3 +252,24 @@ async fn long_answers_in_the_making_leave_slots_to_short_ones() {
         assert!(some.starts_with(b"HTTP/1.1 200"));
     }
 }
+
+#[tokio::test]
+async fn endless_answers_take_turns() {
+    let set = |mux: &mut MuxSettings, _: &mut _| (mux.spool.memory, mux.spool.turn) = (65_536, 1 << 20);
+    let bed = Bed::with(set, Identity::nobody()).await;
+    let (big, told) = chunks("/big", &narrow(2, 1_000), 1 << 20);
+    bed.add(big);
+    let mut readers = Vec::new();
+    for _ in 0..3 {
+        let mut reader = bed.raw(GET_BIG).await;
+        let mut some = vec![0; 100_000];
+        tokio::time::timeout(Duration::from_secs(20), reader.read_exact(&mut some)).await.unwrap().unwrap();
+        assert!(some.starts_with(b"HTTP/1.1 200"), "who came first is made for ever");
+        readers.push(reader);
+    }
+    drop(readers);
+    let mut told = told;
+    for _ in 0..3 {
+        (_, told) = next(told).await;
+    }
+}

@@ -175,7 +175,7 @@ async fn pull_all(
 
 const STOPPED: &str = "the answer was stopped";
 
-/// Pulls until the end (None), until the spool is full or, unless it may be `long`, until it outgrows memory. Blocking.
+/// Pulls until the end (None), until the spool is full, until it had its turn or, unless it may be `long`, until it outgrows memory. Blocking.
 fn pull_some(
     guard: &Guard,
     mut pull: Pull,
@@ -184,13 +184,15 @@ fn pull_some(
     long: bool,
     cut: impl Fn() -> bool,
 ) -> Option<(Bytes, Pull)> {
+    let mut made = 0;
     let end = loop {
         if cut() {
             break Err(STOPPED.to_owned());
         }
-        if !long && !spool.fits_memory(chunk.len()) {
+        if (!long && !spool.fits_memory(chunk.len())) || made > spool.turn() {
             return Some((chunk, pull));
         }
+        made += chunk.len() as u64;
         match spool.push(chunk) {
             Pushed::Stored => {}
             Pushed::Full(chunk) => return Some((chunk, pull)),

@@ -22,6 +22,8 @@ pub struct SpoolSettings {
     pub memory: usize,
     /// Bytes in files of one owner's answers together.
     pub total: u64,
+    /// Bytes of one answer that are made at a time; then others have their turn.
+    pub turn: u64,
     /// Bytes per second a client must take while others wait for space.
     pub slow_rate: u64,
     /// Over which that is averaged.
@@ -32,7 +34,14 @@ impl SpoolSettings {
     /// 1 MiB in memory (plugins.md 1.2), 8 GiB together: the 1 GiB of 1.2 are less than the 6.4 GB of plugins.md 10. 1 KiB/s
     /// over 30 s, as for bodies.
     pub fn new(dir: PathBuf) -> Self {
-        Self { dir, memory: 1 << 20, total: 8 << 30, slow_rate: 1024, slow_window: Duration::from_secs(30) }
+        Self {
+            dir,
+            memory: 1 << 20,
+            total: 8 << 30,
+            turn: 256 << 20,
+            slow_rate: 1024,
+            slow_window: Duration::from_secs(30),
+        }
     }
 }
 

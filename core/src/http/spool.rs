@@ -124,6 +124,11 @@ impl Spool {
         state.over() || state.fits_memory(len, &self.space)
     }
 
+    /// Bytes that are made at a time.
+    pub fn turn(&self) -> u64 {
+        self.space.settings.turn
+    }
+
     /// It was more than memory takes.
     pub fn in_file(&self) -> bool {
         self.state.lock().file.is_some()

@@ -146,6 +146,10 @@ impl Drop for Call<'_> {
         if self.1 && !late {
             self.0.places.give();
         }
+        // It is back. Where another one still stands in it the next look shuts it again.
+        if self.0.is_shut() {
+            self.0.shut.store(false, Relaxed);
+        }
     }
 }
 
