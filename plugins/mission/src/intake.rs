@@ -1,0 +1,174 @@
+//! Events that clients send to missions (mission.md 5.2): the host has checked that the sender may write, and holds them.
+//!
+//! First all that wait are stored in one transaction: item, event, change. Then each is released, in order: the notice to
+//! every live member, the sender included, and behind it the event to the others. One that comes again after a crash is known
+//! by its journal number and stored once. When the batch cannot be stored, each is tried alone, so that one bad event
+//! takes no other with it. What must not happen: an event released before it is stored; a release to somebody who is in
+//! none of its missions.
+use std::collections::{BTreeSet, HashMap};
+
+use fts_plugin_api::{
+    cot::Cot,
+    sdk::{Event, Held, Result, Send, Target},
+    tracing,
+};
+
+use crate::{
+    desk::Desk,
+    items::{self, Added, NewCot},
+    model::Mission,
+    notice::Notice,
+    refusal::Refusal,
+    roll,
+    store::missions,
+    write::{After, Write},
+};
+
+/// One destination of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Dest {
+    guid: String,
+    path: Option<String>,
+    after: Option<String>,
+}
+
+/// What a held event becomes: guids of the missions that took it, and what follows.
+type Stored = (Vec<String>, Vec<After>);
+
+/// Takes what waits.
+pub fn take(desk: &Desk, held: Vec<Held<'_>>) -> Result<()> {
+    let jobs: Vec<_> = held.iter().map(|h| Job::of(desk, h)).collect();
+    if let Ok(stored) = store(desk, &jobs) {
+        return release_all(desk, held, stored);
+    }
+    let mut first = Ok(());
+    for (held, job) in held.into_iter().zip(&jobs) {
+        match store(desk, std::slice::from_ref(job)) {
+            Ok(stored) => release_all(desk, vec![held], stored)?,
+            Err(refusal) => {
+                tracing::error!(
+                    event = "mission.not_stored", uid = %held.event.uid(), journal = held.journal_id(),
+                    "an event for a mission could not be stored and goes nowhere: {refusal}"
+                );
+                desk.host.count("not_stored_total", &[], 1);
+                first = held.discard();
+            }
+        }
+    }
+    first
+}
+
+/// What is needed of a held event inside the transaction.
+struct Job {
+    dests: Vec<Dest>,
+    new: Option<NewCot>,
+}
+
+impl Job {
+    fn of(desk: &Desk, held: &Held<'_>) -> Self {
+        let cot =
+            items::stripped(held.event).inspect_err(|e| tracing::error!(event = "mission.not_stored", "{e}")).ok();
+        let new = cot.map(|cot| NewCot {
+            cot,
+            creator_uid: held.route.source.uid.clone(),
+            received: held.route.received,
+            path: None,
+            after: None,
+            journal: held.journal_id(),
+        });
+        Self { dests: dests(desk, held.event, &held.route.dests), new }
+    }
+}
+
+/// Destinations that the router let pass, with what their `<dest>` says beside the name; each mission once.
+fn dests(desk: &Desk, event: &Event<'_>, passed: &[(String, String)]) -> Vec<Dest> {
+    let mut all: Vec<Dest> = Vec::new();
+    for (kind, name) in passed {
+        let Some(guid) = desk.roll.guid_of(kind, name) else { continue };
+        if all.iter().any(|d| d.guid == guid) {
+            continue;
+        }
+        let elements = event.details("marti").flat_map(|m| m.children().filter(|e| e.name() == "dest"));
+        let named = |e: &fts_plugin_api::cot::Element<'_>| e.attr(kind).is_some_and(|value| value == name.as_str());
+        let dest = elements.into_iter().find(named);
+        let attr = |name: &str| dest.as_ref()?.attr(name).map(|v| v.into_owned()).filter(|v| !v.is_empty());
+        all.push(Dest { guid, path: attr("path"), after: attr("after") });
+    }
+    all
+}
+
+/// One transaction. Notices are kept with their event, because they leave with it.
+fn store(desk: &Desk, jobs: &[Job]) -> Result<Vec<Stored>, Refusal> {
+    desk.write_then(
+        |w| {
+            let mut known = HashMap::new();
+            jobs.iter().map(|job| store_one(desk, w, job, &mut known)).collect()
+        },
+        |stored, _| stored,
+    )
+}
+
+fn store_one(
+    desk: &Desk,
+    w: &mut Write<'_, '_>,
+    job: &Job,
+    known: &mut HashMap<String, Option<Mission>>,
+) -> Result<Stored, Refusal> {
+    let mut taken = Vec::new();
+    let Some(new) = &job.new else { return Ok(Stored::default()) };
+    for dest in &job.dests {
+        if !known.contains_key(&dest.guid) {
+            known.insert(dest.guid.clone(), missions::by_guid(w.tx, &dest.guid)?);
+        }
+        // Deleted since the router looked: nobody is a member any more.
+        let Some(Some(mission)) = known.get(&dest.guid) else { continue };
+        let new = NewCot { path: dest.path.clone(), after: dest.after.clone(), ..new.clone() };
+        match items::add_cot(w, &desk.config, mission, &new)? {
+            Added::Refused(why) => {
+                note_refused(mission, &new.cot, why);
+            }
+            Added::New(_) | Added::Merged | Added::Before => taken.push(dest.guid.clone()),
+        }
+    }
+    Ok((taken, w.take()))
+}
+
+fn note_refused(mission: &Mission, cot: &Cot, why: &str) {
+    tracing::warn!(event = "mission.refused", mission = %mission.guid, uid = %cot.uid(), "an event goes nowhere: {why}");
+}
+
+fn release_all(desk: &Desk, held: Vec<Held<'_>>, stored: Vec<Stored>) -> Result<()> {
+    let mut first = Ok(());
+    for (held, (guids, after)) in held.into_iter().zip(stored) {
+        let (mut notices, mut others) = (Vec::new(), Vec::new());
+        for what in after {
+            match what {
+                After::Notice(notice) => notices.push(notice),
+                other => others.push(other),
+            }
+        }
+        let done = release(desk, held, &guids, &notices);
+        others.into_iter().for_each(|what| desk.carry_out(what));
+        if let Err(error) = &done {
+            tracing::error!(event = "mission.undone", "a stored event was not delivered: {error}");
+            first = first.and(done);
+        }
+    }
+    first
+}
+
+fn release(desk: &Desk, held: Held<'_>, guids: &[String], notices: &[Notice]) -> Result<()> {
+    let target = match guids {
+        [] => return held.discard(),
+        [guid] => roll::live(guid),
+        several => {
+            let mut conns = BTreeSet::new();
+            for guid in several {
+                conns.extend(desk.roll.connected(guid)?);
+            }
+            Target::Conns(conns.into_iter().collect())
+        }
+    };
+    let before: Result<Vec<(Cot, Send)>> = notices.iter().map(|n| Ok((n.event(desk)?, n.how(desk)?))).collect();
+    held.release(&before?, target)
+}

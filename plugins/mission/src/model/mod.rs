@@ -1,0 +1,32 @@
+//! What a mission is made of, as rows and as the JSON that clients read (mission.md 1). No input or output here.
+mod change;
+mod details;
+mod external;
+mod feed;
+mod invitation;
+mod item;
+mod layer;
+mod log;
+mod maplayer;
+mod mission;
+mod name;
+mod password;
+mod role;
+mod subscription;
+mod time;
+
+pub use change::{Change, ChangeKind, Subject};
+pub use details::Details;
+pub use external::External;
+pub use feed::{Feed, Seen};
+pub use invitation::{Invitation, InviteKind};
+pub use item::{ContentItem, Known, Resource, UidItem};
+pub use layer::{Layer, LayerKind};
+pub use log::LogEntry;
+pub use maplayer::MapLayer;
+pub use mission::{Mission, MissionView};
+pub use name::{check_name, name_key};
+pub use password::PasswordHash;
+pub use role::{Permission, Role};
+pub use subscription::{Subscription, SubscriptionView};
+pub use time::{Stamp, read_time};

@@ -1,0 +1,205 @@
+//! For the administrator (`fts mission list|show|export|import|snapshot|restore`): `/admin/missions…` on the admin listener.
+//!
+//! Nothing here is a client's: no tokens, no password hashes in answers; an export is the one exception, and says so.
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Cursor, Read},
+};
+
+use fts_plugin_api::{
+    params as values,
+    sdk::{Auth, DELETE, Error, GET, Listeners, POST, Request, Response},
+    tracing,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    answer::Answer,
+    backup::{
+        export,
+        import::{self, Wishes},
+    },
+    book::Book,
+    caller::Caller,
+    desk::Desk,
+    model::{Mission, Stamp, read_time},
+    params,
+    refusal::Refusal,
+    rewind,
+    store::{
+        Db, layers, missions,
+        snapshots::{self, Moment, Snapshot},
+        subscriptions,
+    },
+};
+
+/// Bytes of one piece of an export.
+const PIECE: usize = 256 << 10;
+/// Author of what an administrator brings back.
+const AUTHOR: &str = "admin";
+
+/// Paths of this family.
+pub fn register(book: &mut Book<'_, '_>) {
+    let mut on =
+        |method, path: &str, f| book.at(method, &format!("/admin/missions{path}"), Listeners::ADMIN, Auth::Admin, f);
+    on(GET, "", list);
+    on(POST, "", load);
+    on(GET, "/{mission}", show);
+    on(GET, "/{mission}/export", dump);
+    on(POST, "/{mission}/snapshots/{name}", snapshot);
+    on(DELETE, "/{mission}/snapshots/{name}", forget);
+    on(POST, "/{mission}/restore", restore);
+}
+
+/// All missions.
+fn list(desk: &Desk, _: &mut Request, _: &Caller) -> Answer {
+    let mut all = Vec::new();
+    for mission in missions::of_tool(&desk.host.sql(), "")? {
+        all.push(outline(desk, &mission)?);
+    }
+    Ok(Response::json(&all))
+}
+
+/// One, with members and snapshots.
+fn show(desk: &Desk, request: &mut Request, _: &Caller) -> Answer {
+    let mission = find(desk, request)?;
+    let sql = desk.host.sql();
+    let mut shown = outline(desk, &mission)?;
+    let members = subscriptions::of_mission(&sql, mission.id)?;
+    let member = |s: &crate::model::Subscription| {
+        json!({"client_uid": s.client_uid, "user": s.username, "role": s.role.name(), "active": s.active,
+            "since": Stamp(s.create_time)})
+    };
+    shown["members"] = members.iter().map(member).collect();
+    let named = |s: Snapshot| json!({"name": s.name, "taken": Stamp(s.taken), "change": s.change_id});
+    shown["snapshots"] = snapshots::of_mission(&sql, mission.id)?.into_iter().map(named).collect();
+    Ok(Response::json(&shown))
+}
+
+fn outline(desk: &Desk, mission: &Mission) -> Result<Value, Refusal> {
+    let sql = desk.host.sql();
+    let count = |table: &str| sql.number(table, values![mission.id]);
+    Ok(json!({
+        "guid": mission.guid,
+        "name": mission.name,
+        "tool": mission.tool,
+        "groups": mission.groups,
+        "all_groups": mission.all_groups,
+        "creator_uid": mission.creator_uid,
+        "created": Stamp(mission.create_time),
+        "edited": Stamp(mission.last_edited),
+        "expiration": mission.expiration,
+        "protected": mission.password.is_some(),
+        "invite_only": mission.invite_only,
+        "items": count("SELECT count(*) AS n FROM mission_uid WHERE mission_id = ?1")?,
+        "files": count("SELECT count(*) AS n FROM mission_content WHERE mission_id = ?1")?,
+        "subscribers": count("SELECT count(*) AS n FROM mission_subscription WHERE mission_id = ?1")?,
+        "changes": count("SELECT count(*) AS n FROM mission_change WHERE mission_id = ?1")?,
+        "event_bytes": count("SELECT sum(length(xml)) AS n FROM mission_cot WHERE mission_id = ?1")?,
+    }))
+}
+
+/// The whole mission as one text; `files=false` leaves the content of files out.
+fn dump(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {
+    let mission = find(desk, request)?;
+    let work = export::write(desk, &mission, params::flag(request, "files", true)?)?;
+    tracing::info!(event = "mission.exported", mission = %mission.guid, user = %caller.user, "exported with members and password hash");
+    // The open file outlives its name.
+    let mut file = File::open(work.path()).map_err(Error::from)?;
+    let pieces = std::iter::from_fn(move || {
+        let mut piece = vec![0; PIECE];
+        match file.read(&mut piece) {
+            Ok(0) => None,
+            Ok(n) => {
+                piece.truncate(n);
+                Some(Ok(piece))
+            }
+            Err(error) => Some(Err(error.to_string())),
+        }
+    });
+    let name = format!("attachment; filename=\"mission-{}.jsonl\"", mission.guid);
+    Ok(Response::pieces("application/x-ndjson", pieces).header("content-disposition", name))
+}
+
+/// The body is an export. `name` = another name, `copy=true` = another guid and no members.
+fn load(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {
+    let name = params::filled(request, "name").map(str::to_owned);
+    let wishes = Wishes { name, copy: params::flag(request, "copy", false)? };
+    let mut body: Box<dyn BufRead> = match request.spooled()?.path {
+        Some(path) => Box::new(BufReader::new(File::open(path).map_err(Error::from)?)),
+        None => Box::new(Cursor::new(request.bytes(usize::MAX)?)),
+    };
+    let mission = import::read(desk, &mut *body, &wishes)?;
+    tracing::info!(event = "mission.imported", mission = %mission.guid, user = %caller.user, "imported");
+    Ok(Response::json(&outline(desk, &mission)?).status(201))
+}
+
+/// Names the state of now.
+fn snapshot(desk: &Desk, request: &mut Request, _: &Caller) -> Answer {
+    let mission = find(desk, request)?;
+    let name = request.param("name").trim().to_owned();
+    if name.is_empty() || name.len() > 200 {
+        return Err(Refusal::Bad("a snapshot has a name of at most 200 bytes".into()));
+    }
+    let taken = desk.write(|w| {
+        let mission = w.fresh(&mission)?;
+        let (taken, layers) = (w.now, layers::of_mission(w.tx, mission.id)?);
+        let change_id = snapshots::change_at(w.tx, mission.id, i64::MAX)?;
+        let snapshot = Snapshot { name, taken, change_id, layers };
+        snapshots::put(w.tx, mission.id, &snapshot)?;
+        Ok(snapshot)
+    })?;
+    let shown = json!({"name": taken.name, "taken": Stamp(taken.taken), "change": taken.change_id});
+    Ok(Response::json(&shown).status(201))
+}
+
+fn forget(desk: &Desk, request: &mut Request, _: &Caller) -> Answer {
+    let mission = find(desk, request)?;
+    let name = request.param("name").to_owned();
+    desk.write(|w| match snapshots::remove(w.tx, mission.id, &name)? {
+        true => Ok(()),
+        false => Err(Refusal::none("snapshot", &name)),
+    })?;
+    Ok(Response::empty(200))
+}
+
+/// `at` = a time, or `snapshot` = a name; `dry=true` only says what would be done.
+fn restore(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {
+    let mission = find(desk, request)?;
+    let dry = params::flag(request, "dry", false)?;
+    let sql = desk.host.sql();
+    let (moment, folders) = match (params::filled(request, "at"), params::filled(request, "snapshot")) {
+        (Some(at), None) => {
+            let wrong = || Refusal::Bad(format!("at={at}: a time like 2026-03-01T10:00:00.000Z is expected"));
+            let time = read_time(at).ok_or_else(wrong)?;
+            if time < mission.create_time {
+                return Err(Refusal::Bad(format!(
+                    "the mission is younger: it was made {}",
+                    Stamp(mission.create_time)
+                )));
+            }
+            (Moment { change: snapshots::change_at(&sql, mission.id, time)?, received: time }, None)
+        }
+        (None, Some(name)) => {
+            let found = snapshots::find(&sql, mission.id, name)?.ok_or_else(|| Refusal::none("snapshot", name))?;
+            (Moment { change: found.change_id, received: i64::MAX }, Some(found.layers))
+        }
+        _ => return Err(Refusal::Bad("one of at (a time) and snapshot (a name) is needed".into())),
+    };
+    let author = if caller.user.is_empty() { AUTHOR } else { &caller.user };
+    let mut report = rewind::to(desk, &mission, moment, folders.as_deref(), author, dry)?;
+    let keep = desk.config.change_history.ms();
+    if keep > 0 {
+        report.messages.push("plugins.mission.change_history is set: older states may be incomplete".to_owned());
+    }
+    Ok(Response::json(&report))
+}
+
+/// By guid, else the newest of the name.
+fn find(desk: &Desk, request: &Request) -> Result<Mission, Refusal> {
+    let (sql, wanted) = (desk.host.sql(), request.param("mission"));
+    if let Some(mission) = missions::by_guid(&sql, wanted)? {
+        return Ok(mission);
+    }
+    missions::by_name(&sql, wanted)?.into_iter().next().ok_or_else(|| Refusal::none("mission", wanted))
+}

@@ -1,0 +1,100 @@
+//! Lists of missions: M-01 to M-03, and `/MissionTable`. Invite-only missions are in none of them.
+use fts_plugin_api::sdk::{Request, Result as HostResult};
+
+use crate::{
+    answer::{self, Answer},
+    caller::Caller,
+    desk::Desk,
+    model::{Mission, Role},
+    params, present,
+    refusal::Refusal,
+    store::{Db, missions, uids},
+};
+
+/// What of all missions a caller asks for.
+struct Wanted<'a> {
+    protected: bool,
+    any_role: bool,
+    tool: &'a str,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(request: &'a Request, default: bool) -> Result<Self, Refusal> {
+        Ok(Self {
+            protected: params::flag(request, "passwordProtected", default)?,
+            any_role: params::flag(request, "defaultRole", default)?,
+            tool: params::filled(request, "tool").unwrap_or("public"),
+        })
+    }
+
+    fn find(&self, db: &impl Db, caller: &Caller) -> HostResult<Vec<Mission>> {
+        let mut all = missions::of_tool(db, self.tool)?;
+        all.retain(|m| {
+            let shown = caller.sees(m) && !m.invite_only && (self.protected || m.password.is_none());
+            // Old clients know no other default role.
+            shown && (self.any_role || m.default_role() == Role::Subscriber)
+        });
+        Ok(all)
+    }
+}
+
+/// M-01.
+pub fn list(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {
+    let wanted = Wanted::of(request, false)?;
+    let found = wanted.find(&desk.host.sql(), caller)?;
+    Ok(answer::ok(desk, answer::MISSION, present::list(desk, &found, caller, wanted.tool)?))
+}
+
+/// M-02: a page, sorted and filtered.
+pub fn page(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {
+    let wanted = Wanted::of(request, true)?;
+    let mut found = wanted.find(&desk.host.sql(), caller)?;
+    if params::filled(request, "tool").is_none() {
+        let name = params::filled(request, "nameFilter").map(str::to_lowercase);
+        let uid = params::filled(request, "uidFilter").map(str::to_lowercase);
+        if let Some(name) = name {
+            found.retain(|m| m.name.to_lowercase().contains(&name));
+        } else if let Some(uid) = uid {
+            let held = uids::of_tool(&desk.host.sql(), wanted.tool)?;
+            let holds = |m: &Mission| {
+                held.get(&m.id).is_some_and(|all| all.iter().any(|i| i.uid.to_lowercase().contains(&uid)))
+            };
+            found.retain(holds);
+        }
+    }
+    if let Some(field) = params::filled(request, "sort") {
+        sort(&mut found, field)?;
+    }
+    if !params::flag(request, "ascending", true)? {
+        found.reverse();
+    }
+    let page = usize::try_from(params::number(request, "page")?.unwrap_or(0)).map_err(|_| below_zero("page"))?;
+    let size =
+        usize::try_from(params::number(request, "pagesize")?.unwrap_or(10)).map_err(|_| below_zero("pagesize"))?;
+    let found: Vec<_> = found.into_iter().skip(page.saturating_mul(size)).take(size).collect();
+    Ok(answer::ok(desk, answer::MISSION, present::list(desk, &found, caller, wanted.tool)?))
+}
+
+fn below_zero(name: &str) -> Refusal {
+    Refusal::Bad(format!("{name} is a number from 0"))
+}
+
+fn sort(found: &mut [Mission], field: &str) -> Result<(), Refusal> {
+    match field {
+        "name" => {}
+        "createTime" => found.sort_by_key(|m| m.create_time),
+        "lastEdited" => found.sort_by_key(|m| m.last_edited),
+        "creatorUid" => found.sort_by_key(|m| m.creator_uid.to_lowercase()),
+        "description" => found.sort_by_key(|m| m.description.to_lowercase()),
+        "tool" => found.sort_by_key(|m| m.tool.to_lowercase()),
+        "expiration" => found.sort_by_key(|m| m.expiration),
+        other => return Err(Refusal::Bad(format!("missions cannot be sorted by {other:?}"))),
+    }
+    Ok(())
+}
+
+/// M-03.
+pub fn count(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {
+    let found = Wanted::of(request, true)?.find(&desk.host.sql(), caller)?;
+    Ok(answer::ok(desk, answer::MISSION, found.len()))
+}

@@ -1,0 +1,41 @@
+//! M-13 and M-14: the password of a mission (mission.md 2.5). Members stay members, with the tokens they have.
+//!
+//! The hash is made before the transaction: it takes tens of milliseconds. What must not happen: a password in a log.
+use fts_plugin_api::tracing;
+
+use crate::{
+    answer::{self, Answer},
+    model::{Mission, PasswordHash},
+    notice::Notice,
+    params,
+    refusal::Refusal,
+    store::missions,
+    visit::Visit,
+};
+
+/// PUT `password`.
+pub fn put(visit: &mut Visit<'_>) -> Answer {
+    visit.caller.may_use_password(visit.desk)?;
+    let missing = || Refusal::Bad("the parameter password is missing; DELETE takes a password away".into());
+    let hash = PasswordHash::of(params::filled(visit.request, "password").ok_or_else(missing)?)?;
+    set(visit, Some(hash))
+}
+
+/// DELETE `password`.
+pub fn delete(visit: &mut Visit<'_>) -> Answer {
+    set(visit, None)
+}
+
+fn set(visit: &Visit<'_>, password: Option<PasswordHash>) -> Answer {
+    let (author, protected) = (visit.creator(), password.is_some());
+    visit.desk.write(|w| {
+        let mission = Mission { password, ..w.fresh(&visit.mission)? };
+        missions::update(w.tx, &mission)?;
+        w.notice(Notice::broadcast("t-x-m-c-m", &mission, &author));
+        Ok(())
+    })?;
+    let (mission, user) = (&visit.mission.guid, &visit.caller.user);
+    let uid = visit.caller.uid.as_deref().unwrap_or("");
+    tracing::info!(event = "mission.password", %mission, %user, %uid, protected, "the password was set or taken away");
+    Ok(answer::empty())
+}

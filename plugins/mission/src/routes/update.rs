@@ -1,0 +1,172 @@
+//! The update half of M-05: what differs is written. Text fields that are absent become blank, as in TAK Server (clients
+//! send all of them each time); what is dangerous to lose (role, password, groups, expiration, tool) is left alone then.
+use fts_plugin_api::sdk::{PUT, Request};
+
+use super::create;
+use crate::{
+    answer::{self, Answer},
+    caller::Caller,
+    desk::Desk,
+    draft::Draft,
+    model::{ChangeKind, Feed, MapLayer, Mission, PasswordHash, Permission, Role, Subject},
+    notice::Notice,
+    params,
+    present::Depth,
+    refusal::Refusal,
+    store::{feeds, maplayers, missions},
+    visit::Visit,
+    write::Write,
+};
+
+/// PUT `missions/guid/{guid}`: the mission is there, so it can only be an update.
+pub fn put(visit: &mut Visit<'_>) -> Answer {
+    let draft = Draft::of(visit.request)?;
+    update(visit, draft)
+}
+
+/// Of a mission that was found by name.
+pub fn apply(desk: &Desk, request: &mut Request, caller: &Caller, mission: Mission, draft: Draft) -> Answer {
+    let role = caller.role_in(&desk.host.sql(), &mission)?;
+    update(&mut Visit { desk, request, caller: caller.clone(), mission, role }, draft)
+}
+
+fn update(visit: &mut Visit<'_>, draft: Draft) -> Answer {
+    visit.need(Permission::Write)?;
+    let role = visit.role;
+    let groups = new_groups(visit, &draft)?;
+    if let Some(new) = draft.default_role.filter(|new| *new != visit.mission.default_role()) {
+        visit.need(Permission::SetRole)?;
+        if !role.is_some_and(|own| own.covers(new)) {
+            return Err(visit.deny(format!("{} is more than the caller's own role", new.name())));
+        }
+    }
+    let password = match &draft.password {
+        None => None,
+        Some(password) => {
+            visit.need(Permission::SetPassword)?;
+            visit.caller.may_use_password(visit.desk)?;
+            Some(PasswordHash::of(password)?)
+        }
+    };
+    let author = visit.creator();
+    visit.desk.write(|w| write(w, &visit.mission, &draft, password, groups, &author))?;
+    Ok(answer::ok(visit.desk, answer::MISSION, [visit.show(Depth::WHOLE)?]))
+}
+
+/// Other groups than now; None = they stay.
+fn new_groups(visit: &Visit<'_>, draft: &Draft) -> Result<Option<Vec<String>>, Refusal> {
+    let Some(asked) = draft.groups.as_deref() else { return Ok(None) };
+    let mut groups = create::groups(&visit.caller, Some(asked))?;
+    groups.sort();
+    groups.dedup();
+    if groups == visit.mission.groups || visit.mission.all_groups {
+        return Ok(None);
+    }
+    let owner = visit.role == Some(Role::Owner);
+    let said = visit.request.head().method == PUT && params::flag(visit.request, "allowGroupChange", false)?;
+    if !owner || !(said || visit.desk.config.allow_group_change) {
+        return Err(visit.deny("the groups of a mission change only by its owner, with allowGroupChange=true".into()));
+    }
+    visit.need(Permission::UpdateGroups)?;
+    Ok(Some(groups))
+}
+
+fn write(
+    w: &mut Write<'_, '_>,
+    before: &Mission,
+    draft: &Draft,
+    password: Option<PasswordHash>,
+    groups: Option<Vec<String>>,
+    author: &str,
+) -> Result<(), Refusal> {
+    let before = w.fresh(before)?;
+    let mut mission = Mission {
+        description: draft.description.clone(),
+        chat_room: draft.chat_room.clone(),
+        base_layer: draft.base_layer.clone(),
+        bbox: draft.bbox.clone(),
+        bounding_polygon: draft.bounding_polygon.clone(),
+        path: draft.path.clone(),
+        classification: draft.classification.clone(),
+        ..before.clone()
+    };
+    let Draft { tool, default_role, expiration, invite_only, service_uri, keywords, .. } = draft;
+    set(&mut mission.tool, tool.clone().filter(|t| !t.is_empty()));
+    // The default that is not written down stays so.
+    if default_role.is_some_and(|role| role != before.default_role()) {
+        mission.default_role = *default_role;
+    }
+    set(&mut mission.expiration, expiration.map(|e| e.max(-1)));
+    set(&mut mission.invite_only, *invite_only);
+    set(&mut mission.groups, groups);
+    set(&mut mission.keywords, keywords.clone());
+    if service_uri.is_some() {
+        mission.service_uri.clone_from(service_uri);
+    }
+    if password.is_some() {
+        mission.password = password;
+    }
+    let mut changed = mission != before;
+    if changed {
+        missions::update(w.tx, &mission)?;
+        missions::set_groups(w.tx, mission.id, &mission.groups)?;
+        missions::set_keywords(w.tx, mission.id, &mission.keywords)?;
+    }
+    changed |= equal_layers(w, &mission, draft.map_layers.as_deref(), author)?;
+    changed |= equal_feeds(w, &mission, draft.feeds.as_deref(), author)?;
+    if changed {
+        w.notice(Notice::broadcast("t-x-m-c-m", &mission, author));
+    }
+    Ok(())
+}
+
+fn set<T>(field: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *field = value;
+    }
+}
+
+/// The stored map layers become those that were sent.
+fn equal_layers(
+    w: &mut Write<'_, '_>,
+    mission: &Mission,
+    sent: Option<&[MapLayer]>,
+    author: &str,
+) -> Result<bool, Refusal> {
+    let Some(sent) = sent else { return Ok(false) };
+    let stored = maplayers::of_mission(w.tx, mission.id)?;
+    let mut changed = false;
+    for gone in stored.iter().filter(|s| !sent.iter().any(|l| l.uid == s.uid)) {
+        maplayers::remove(w.tx, mission.id, &gone.uid)?;
+        w.change(mission, ChangeKind::RemoveContent, author, Subject::MapLayer(gone.clone()))?;
+        changed = true;
+    }
+    for layer in sent.iter().filter(|l| !stored.contains(l)) {
+        maplayers::put(w.tx, mission.id, layer)?;
+        changed = true;
+        if !stored.iter().any(|s| s.uid == layer.uid) {
+            w.change(mission, ChangeKind::AddContent, author, Subject::MapLayer(layer.clone()))?;
+        }
+    }
+    Ok(changed)
+}
+
+/// The attached feeds become those that were sent.
+fn equal_feeds(w: &mut Write<'_, '_>, mission: &Mission, sent: Option<&[Feed]>, author: &str) -> Result<bool, Refusal> {
+    let Some(sent) = sent else { return Ok(false) };
+    let stored = feeds::of_mission(w.tx, mission.id)?;
+    let mut changed = false;
+    for gone in stored.iter().filter(|s| !sent.iter().any(|f| f.uid == s.uid)) {
+        feeds::remove(w.tx, mission.id, &gone.uid)?;
+        w.change(mission, ChangeKind::DeleteDataFeed, author, Subject::Feed(gone.clone()))?;
+        changed = true;
+    }
+    for feed in sent.iter().filter(|f| !stored.contains(f)) {
+        feeds::put(w.tx, mission.id, feed, author)?;
+        changed = true;
+        if !stored.iter().any(|s| s.uid == feed.uid) {
+            w.change(mission, ChangeKind::CreateDataFeed, author, Subject::Feed(feed.clone()))?;
+        }
+    }
+    Ok(changed)
+}

@@ -1,0 +1,133 @@
+//! Tables `mission_uid` and `mission_uid_keyword`: the map items of a mission. Their events are in [`super::cot`].
+use std::collections::HashMap;
+
+use fts_plugin_api::{
+    params,
+    sdk::{
+        Result,
+        sql::{Row, Tx},
+    },
+};
+
+use super::{Db, texts};
+use crate::model::{Details, Stamp, UidItem};
+
+const COLUMNS: &str = "SELECT u.mission_id, u.uid, u.added, u.creator_uid, u.details_json,
+    (SELECT json_group_array(keyword) FROM (SELECT keyword FROM mission_uid_keyword k
+        WHERE k.mission_id = u.mission_id AND k.uid = u.uid ORDER BY id)) AS keywords
+    FROM mission_uid u ";
+
+/// One more item, or a newer state of one that is there. True when it is new.
+///
+/// # Errors
+/// What SQLite says.
+pub fn put(
+    tx: &Tx<'_>,
+    mission: i64,
+    uid: &str,
+    creator: &str,
+    details: Option<&Details>,
+    at: (i64, i64),
+) -> Result<bool> {
+    let (now, change) = at;
+    let json = details.map(Details::to_json);
+    let known = tx.exec(
+        "UPDATE mission_uid SET last_change_id = ?3, details_json = coalesce(?4, details_json)
+         WHERE mission_id = ?1 AND uid = ?2",
+        params![mission, uid, change, json.clone()],
+    )?;
+    if known > 0 {
+        return Ok(false);
+    }
+    tx.exec(
+        "INSERT INTO mission_uid (mission_id, uid, added, creator_uid, last_change_id, details_json)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![mission, uid, now, creator, change, json],
+    )?;
+    Ok(true)
+}
+
+/// Takes one out, with its keywords. False when it was not there.
+///
+/// # Errors
+/// What SQLite says.
+pub fn remove(tx: &Tx<'_>, mission: i64, uid: &str) -> Result<bool> {
+    tx.exec("DELETE FROM mission_uid_keyword WHERE mission_id = ?1 AND uid = ?2", params![mission, uid])?;
+    Ok(tx.exec("DELETE FROM mission_uid WHERE mission_id = ?1 AND uid = ?2", params![mission, uid])? > 0)
+}
+
+/// The number of the last change of an item; None when it is not in the mission.
+///
+/// # Errors
+/// What SQLite says.
+pub fn last(db: &impl Db, mission: i64, uid: &str) -> Result<Option<i64>> {
+    let sql = "SELECT last_change_id FROM mission_uid WHERE mission_id = ?1 AND uid = ?2";
+    db.one(sql, params![mission, uid], |row| row.get("last_change_id"))
+}
+
+/// Is it in the mission?
+///
+/// # Errors
+/// What SQLite says.
+pub fn holds(db: &impl Db, mission: i64, uid: &str) -> Result<bool> {
+    let sql = "SELECT count(*) AS n FROM mission_uid WHERE mission_id = ?1 AND uid = ?2";
+    Ok(db.number(sql, params![mission, uid])? > 0)
+}
+
+/// How many there are.
+///
+/// # Errors
+/// What SQLite says.
+pub fn count(db: &impl Db, mission: i64) -> Result<usize> {
+    let n = db.number("SELECT count(*) AS n FROM mission_uid WHERE mission_id = ?1", params![mission])?;
+    Ok(usize::try_from(n).unwrap_or(0))
+}
+
+/// Missions that hold this item (rows).
+///
+/// # Errors
+/// What SQLite says.
+pub fn missions_of(db: &impl Db, uid: &str) -> Result<Vec<i64>> {
+    super::column(db, "SELECT mission_id FROM mission_uid WHERE uid = ?1", params![uid], "mission_id")
+}
+
+/// What the last event of an item said; None when it is not there or had none.
+///
+/// # Errors
+/// What SQLite says.
+pub fn details(db: &impl Db, mission: i64, uid: &str) -> Result<Option<Details>> {
+    let sql = "SELECT details_json FROM mission_uid WHERE mission_id = ?1 AND uid = ?2";
+    Ok(db.one(sql, params![mission, uid], |row| super::json(&row, "details_json"))?.flatten())
+}
+
+/// All of a mission, in the order they were added.
+///
+/// # Errors
+/// What SQLite says.
+pub fn of_mission(db: &impl Db, mission: i64, with_details: bool) -> Result<Vec<UidItem>> {
+    db.all(&format!("{COLUMNS} WHERE u.mission_id = ?1 ORDER BY u.id"), params![mission], |row| item(row, with_details))
+}
+
+/// Those of every mission of a tool ("" = every tool), by mission, without details: one query for a whole list.
+///
+/// # Errors
+/// What SQLite says.
+pub fn of_tool(db: &impl Db, tool: &str) -> Result<HashMap<i64, Vec<UidItem>>> {
+    let sql = format!(
+        "{COLUMNS} JOIN mission m ON m.id = u.mission_id WHERE (?1 = '' OR m.tool = ?1) ORDER BY u.mission_id, u.id"
+    );
+    let all = db.all(&sql, params![tool], |row| Ok((row.get::<i64>("mission_id")?, item(row, false)?)))?;
+    let mut by_mission: HashMap<i64, Vec<UidItem>> = HashMap::new();
+    all.into_iter().for_each(|(mission, item)| by_mission.entry(mission).or_default().push(item));
+    Ok(by_mission)
+}
+
+fn item(row: Row<'_>, with_details: bool) -> Result<UidItem> {
+    Ok(UidItem {
+        uid: row.get("uid")?,
+        timestamp: Stamp(row.get("added")?),
+        creator_uid: row.get("creator_uid")?,
+        keywords: texts(&row, "keywords")?,
+        details: if with_details { super::json(&row, "details_json")? } else { None },
+    })
+}

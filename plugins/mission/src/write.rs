@@ -1,0 +1,232 @@
+//! The write path: everything of one request or event in one transaction, and then, in order, what follows from it.
+//!
+//! The pen is taken ([`Desk`]): one writer at a time. One transaction: rows, change, stored event. After the commit what
+//! was noted in [`Write`] is carried out in the order it was noted: audiences, notices. Then the pen is given back. So a
+//! client that is told of a change can read it, and notices leave in the order of change numbers.
+//!
+//! Inside the closure only the database works (`InTransaction`): ask the host for files, clients, password hashes before.
+//! What must not happen: a notice of something that was rolled back; a failing receiver that fails the request.
+use std::collections::HashMap;
+
+use fts_plugin_api::{
+    sdk::{Error, missions::CHANGED, sql::Tx},
+    tracing,
+};
+
+use crate::{
+    desk::Desk,
+    model::{Change, ChangeKind, Mission, Subject, Subscription},
+    notice::Notice,
+    refusal::Refusal,
+    store::{changes, missions},
+};
+
+/// What a transaction works with.
+pub struct Write<'t, 'h> {
+    /// For the functions of [`crate::store`].
+    pub tx: &'t Tx<'h>,
+    /// ms UTC: the server time of everything in it.
+    pub now: i64,
+    /// What is written came from another server.
+    pub federated: bool,
+    /// When it happened; None = now, or as the function is told.
+    pub at: Option<i64>,
+    content_hash: bool,
+    /// Number of the last change that was written; 0 = none.
+    newest: i64,
+    /// Missions that have their `last_edited` already.
+    touched: Vec<i64>,
+    /// Items of missions, as far as they were counted: counting reads them all.
+    pub(crate) counted: HashMap<i64, usize>,
+    after: Vec<After>,
+}
+
+/// What follows a commit.
+#[derive(Clone, Debug)]
+pub enum After {
+    /// A mission is there: row, guid, name.
+    Open(i64, String, String),
+    /// A member of the mission with this guid is as its row says.
+    Admit(String, Subscription),
+    /// It is no member any more: guid, client uid, user.
+    Expel(String, String, String),
+    /// A mission is gone.
+    Close(String),
+    /// Feeds were attached or detached.
+    Feeds,
+    /// Tell somebody.
+    Notice(Notice),
+}
+
+impl Write<'_, '_> {
+    /// Notes what is to be done behind the commit.
+    pub fn then(&mut self, what: After) {
+        self.after.push(what);
+    }
+
+    /// Notes a notice.
+    pub fn notice(&mut self, notice: Notice) {
+        self.after.push(After::Notice(notice));
+    }
+
+    /// Writes a change that happens now, and notes its notice.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn change(
+        &mut self,
+        mission: &Mission,
+        kind: ChangeKind,
+        creator: &str,
+        subject: Subject,
+    ) -> Result<Change, Refusal> {
+        let change = self.record(mission, kind, creator, subject, self.now)?;
+        self.notice(Notice::changed(mission, &change, self.content_hash));
+        Ok(change)
+    }
+
+    /// Writes a change without a notice; `timestamp` = when it happened.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn record(
+        &mut self,
+        mission: &Mission,
+        kind: ChangeKind,
+        creator: &str,
+        subject: Subject,
+        timestamp: i64,
+    ) -> Result<Change, Refusal> {
+        let mut change = Change {
+            id: 0,
+            kind,
+            mission_name: mission.name.clone(),
+            mission_guid: mission.guid.clone(),
+            timestamp: self.at.unwrap_or(timestamp),
+            server_time: self.now,
+            creator_uid: creator.to_owned(),
+            subject,
+            federated: self.federated,
+        };
+        change.id = changes::insert(self.tx, mission.id, &change)?;
+        self.newest = change.id;
+        if !self.touched.contains(&mission.id) {
+            missions::touch(self.tx, mission.id, self.now)?;
+            self.touched.push(mission.id);
+        }
+        if matches!(kind, ChangeKind::CreateDataFeed | ChangeKind::DeleteDataFeed | ChangeKind::DeleteMission) {
+            self.then(After::Feeds);
+        }
+        Ok(change)
+    }
+
+    /// The mission as this transaction sees it.
+    ///
+    /// # Errors
+    /// 410 when it was deleted since it was looked up.
+    pub fn fresh(&self, mission: &Mission) -> Result<Mission, Refusal> {
+        let gone = || Refusal::Gone(format!("the mission {:?} was deleted", mission.name));
+        missions::by_id(self.tx, mission.id)?.ok_or_else(gone)
+    }
+
+    /// What was noted so far; it is taken out.
+    pub fn take(&mut self) -> Vec<After> {
+        std::mem::take(&mut self.after)
+    }
+}
+
+impl Desk {
+    /// See the file's head. What `f` refuses is rolled back, and nothing follows.
+    ///
+    /// # Errors
+    /// What `f` refuses; what SQLite says.
+    pub fn write<T>(&self, f: impl FnOnce(&mut Write<'_, '_>) -> Result<T, Refusal>) -> Result<T, Refusal> {
+        self.write_then(f, |value, after| {
+            after.into_iter().for_each(|what| self.carry_out(what));
+            value
+        })
+    }
+
+    /// The same, but `then` does what follows, with what was noted. It runs with the pen: it must not write.
+    ///
+    /// # Errors
+    /// As [`Desk::write`].
+    pub fn write_then<T, U>(
+        &self,
+        f: impl FnOnce(&mut Write<'_, '_>) -> Result<T, Refusal>,
+        then: impl FnOnce(T, Vec<After>) -> U,
+    ) -> Result<U, Refusal> {
+        let _pen = self.pen();
+        let (now, content_hash) = (self.host.now(), self.config.notify_content_hash);
+        let mut refused = None;
+        let done = self.host.sql().tx(|tx| {
+            let mut write = Write {
+                tx,
+                now,
+                federated: false,
+                at: None,
+                content_hash,
+                newest: 0,
+                touched: Vec::new(),
+                counted: HashMap::new(),
+                after: Vec::new(),
+            };
+            match f(&mut write) {
+                Ok(value) => Ok((value, write.after, write.newest)),
+                Err(refusal) => {
+                    refused = Some(refusal);
+                    Err(Error::new("refused"))
+                }
+            }
+        });
+        match (done, refused) {
+            (Ok((value, after, newest)), _) => {
+                let value = then(value, after);
+                self.publish(newest);
+                Ok(value)
+            }
+            (Err(_), Some(refusal)) => Err(refusal),
+            (Err(error), None) => Err(error.into()),
+        }
+    }
+
+    /// Other plugins learn that there are changes up to this number (0 = none).
+    fn publish(&self, newest: i64) {
+        if newest == 0 {
+            return;
+        }
+        if let Err(error) = self.host.publish(CHANGED, newest.to_string().as_bytes()) {
+            tracing::warn!(event = "mission.unpublished", "other plugins do not know of a change yet: {error}");
+        }
+    }
+
+    /// One thing that follows a commit. It cannot be refused any more: what fails is logged.
+    pub fn carry_out(&self, what: After) {
+        let done = match &what {
+            After::Open(id, guid, name) => self.roll.open(*id, guid, name),
+            After::Admit(guid, row) => self.roll.admit(guid, std::slice::from_ref(row)),
+            After::Expel(guid, uid, user) => self.roll.expel(guid, uid, user),
+            After::Close(guid) => self.roll.close(guid),
+            After::Feeds => self.feeds.load(&self.host.sql()),
+            After::Notice(notice) => notice.send(self),
+        };
+        if let Err(error) = done {
+            self.host.count("undone_total", &[], 1);
+            tracing::error!(event = "mission.undone", "committed, but not carried out: {}: {error}", what.name());
+        }
+    }
+}
+
+impl After {
+    /// For the log.
+    fn name(&self) -> String {
+        match self {
+            Self::Open(_, guid, _) => format!("the destination of the mission {guid}"),
+            Self::Admit(guid, row) => format!("the member {} of the mission {guid}", row.client_uid),
+            Self::Expel(guid, uid, _) => format!("the removal of {uid} from the mission {guid}"),
+            Self::Close(guid) => format!("the end of the mission {guid}"),
+            Self::Feeds => "the feeds of all missions".to_owned(),
+            Self::Notice(notice) => format!("the notice {}", notice.kind()),
+        }
+    }
+}
