@@ -91,11 +91,16 @@ impl Places {
         let more = |taken: usize| (taken < self.most.load(Relaxed)).then_some(taken + 1);
         let mut looks = 0_u32;
         loop {
-            if self.taken.fetch_update(AcqRel, Relaxed, more).is_ok() {
-                return true;
-            }
             if shut() || Instant::now() > until {
                 return false;
+            }
+            if self.taken.fetch_update(AcqRel, Relaxed, more).is_ok() {
+                // A place that was taken back from who is late is for others: see `look`.
+                if shut() {
+                    self.give();
+                    return false;
+                }
+                return true;
             }
             looks += 1;
             if looks < 64 { std::thread::yield_now() } else { std::thread::sleep(Duration::from_micros(100)) }
@@ -168,13 +173,14 @@ impl Vigil {
         watched
     }
 
-    /// Calls that are older than a look, and for how long; and how many of them keep a thread that serves.
-    fn late(&self, now: Duration) -> (Vec<(Arc<Watched>, Duration)>, usize) {
+    /// Calls that are older than a look, and for how long; how many of them keep a thread that serves; and of how many the
+    /// place is to be given back, once nobody else gets into the same with it.
+    fn late(&self, now: Duration) -> (Vec<(Arc<Watched>, Duration)>, usize, usize) {
         let mut slots = SLOTS.lock();
         // Its thread has ended.
         slots.retain(|slot| Arc::strong_count(slot) > 1);
         let watched: Vec<_> = self.watched.lock().iter().filter_map(Weak::upgrade).collect();
-        let (mut late, mut kept) = (Vec::new(), 0);
+        let (mut late, mut kept, mut marked) = (Vec::new(), 0, 0);
         for slot in slots.iter() {
             let handler = slot.handler.load(Acquire);
             let age = millis(now).saturating_sub(slot.since.load(Relaxed));
@@ -185,12 +191,12 @@ impl Vigil {
                 if slot.handler.compare_exchange(handler, handler | LATE, AcqRel, Relaxed).is_err() {
                     continue;
                 }
-                found.places.give();
+                marked += 1;
             }
             kept += usize::from(handler & PLACED != 0);
             late.push((found.clone(), Duration::from_millis(age)));
         }
-        (late, kept)
+        (late, kept, marked)
     }
 
     /// Nobody enters the plugins of these, everybody enters the others.
@@ -219,11 +225,12 @@ fn begin(plugins: &Arc<Plugins>) {
 }
 
 fn look(plugins: &Plugins) {
-    let (late, kept) = plugins.vigil.late(coarse());
+    let (late, kept, marked) = plugins.vigil.late(coarse());
     // One thread is left for everybody else; where there is only one, it must do.
     let most = plugins.runtime.metrics().num_workers().saturating_sub(1 + kept).max(1);
     plugins.vigil.places.most.store(most, Relaxed);
     plugins.vigil.shut(&late);
+    (0..marked).for_each(|_| plugins.vigil.places.give());
     for (watched, age) in late {
         // A task from outside wakes a thread, and that one then waits for sockets and timers.
         plugins.runtime.spawn(async {});

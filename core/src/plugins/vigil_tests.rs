@@ -33,7 +33,8 @@ struct Gate(std::sync::Mutex<bool>, Condvar);
 impl Gate {
     fn pass(&self) {
         let open = self.0.lock().unwrap();
-        drop(self.1.wait_timeout_while(open, LONG, |open| !*open).unwrap());
+        // Longer than the test has patience.
+        drop(self.1.wait_timeout_while(open, 3 * LONG, |open| !*open).unwrap());
     }
     fn open(&self) {
         *self.0.lock().unwrap() = true;
