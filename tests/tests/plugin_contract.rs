@@ -243,6 +243,8 @@ fn a_guard_that_is_down_drops_and_other_bands_are_skipped() {
     bob.expect("passes");
     assert_eq!(server.dropped("guard_down"), 2.0);
     server.eventually("it runs again", || server.state("probe") == "running");
+    // It says so a moment before events are given to it.
+    server.eventually("its guard is up", || closed(&server)[0]["closed"] == false);
     alice.send(&wish("open", ""));
     bob.expect("open");
     // Taken out on purpose it guards nothing.
