@@ -77,7 +77,8 @@ fn a_plugin_that_broadcasts_reliable_events_without_end_is_slowed_when_most_clie
         (sent, flood["busy"].as_u64().unwrap(), flood["said"].as_str().unwrap().to_owned())
     });
     println!("{sent} sent in 6 s, {busy} times busy: {said}");
-    assert!(busy > 0 && said.contains("SNAIL-") && said.contains("KiB per second"), "{said}");
+    // Whom it names is one of those that are behind, THIRD, who reads nothing, among them.
+    assert!(busy > 0 && said.starts_with("most receivers, ") && said.contains("KiB per second"), "{said}");
     assert_eq!(server.dropped("slow_consumer"), 0.0);
     assert!(server.metric("fts_plugin_busy_total", &["plugin=\"probe\"", "why=\"receivers\""]) > 0.0);
     server.wait_plugin("probe", "plugin.slowed", "most receivers");
