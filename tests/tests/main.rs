@@ -104,6 +104,9 @@ fn every_file_is_named_here() {
     for entry in std::fs::read_dir(dir).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let module = name.strip_suffix(".rs").filter(|m| *m != "main");
-        assert!(module.is_none_or(|m| here.contains(&format!("\nmod {m};\n"))), "{name}: add `mod` to tests/tests/main.rs");
+        assert!(
+            module.is_none_or(|m| here.contains(&format!("\nmod {m};\n"))),
+            "{name}: add `mod` to tests/tests/main.rs"
+        );
     }
 }

@@ -93,7 +93,8 @@ fn changes_say_what_was_done_or_why_not() {
     assert_eq!(done(&["enable", "ping"]), "ping runs\n");
     let reloaded = done(&["reload", "ping"]);
     assert!(
-        reloaded.starts_with("ping runs version 1.0.0; /") && reloaded.ends_with(" is unchanged: the same code started again\n"),
+        reloaded.starts_with("ping runs version 1.0.0; /")
+            && reloaded.ends_with(" is unchanged: the same code started again\n"),
         "{reloaded}"
     );
     assert_eq!(server.cli_json(&["plugin", "reload", "ping"])["unchanged"], true);
