@@ -35,7 +35,7 @@ pub enum Arrival {
 /// Why nobody is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotTold {
-    /// See [`MOST`].
+    /// As many are waited for already as may be.
     #[error("{MOST} wait for events to be stored already; try again in a moment")]
     Full,
     /// The server stops, or no thread could be begun.
