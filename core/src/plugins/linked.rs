@@ -33,11 +33,13 @@ pub fn linked() -> Vec<Linked> {
     let mut all = ALSO.lock().clone();
     #[cfg(feature = "bundle-emergency")]
     bundle(&mut all, "emergency", fts_plugin_emergency::INFO, fts_plugin_emergency::module);
+    #[cfg(feature = "bundle-mission")]
+    bundle(&mut all, "mission", fts_plugin_mission::INFO, fts_plugin_mission::module);
     all.sort_by_key(|l| l.name);
     all
 }
 
-#[cfg(feature = "bundle-emergency")]
+#[cfg(any(feature = "bundle-emergency", feature = "bundle-mission"))]
 fn bundle(all: &mut Vec<Linked>, name: &'static str, info: Info, module: fn() -> PluginModule_Ref) {
     if all.iter().all(|l| l.name != name) {
         all.push(Linked { name, info, module });

@@ -19,6 +19,7 @@ mod http;
 mod identity;
 mod kv;
 mod link;
+pub mod missions;
 mod plugin;
 mod registrar;
 mod service;

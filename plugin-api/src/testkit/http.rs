@@ -112,6 +112,9 @@ impl Call<'_> {
 
     /// The listener it comes in through; else the first that has such a route.
     pub fn on(mut self, listener: Listener) -> Self {
+        if listener == Listener::MartiHttp {
+            self.head.scheme = "http".into();
+        }
         self.listener = Some(listener);
         self
     }
