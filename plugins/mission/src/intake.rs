@@ -2,7 +2,7 @@
 //!
 //! First all that wait are stored in one transaction: item, event, change. Then each is released, in order: the notice to
 //! every live member, the sender included, and behind it the event to the others. One that comes again after a crash is known
-//! by its journal number and stored once. When the batch cannot be stored, each is tried alone, so that one bad event
+//! by its journal number and stored once. Both with the pen ([`crate::write`]): nobody's notice overtakes. When the batch cannot be stored, each is tried alone, so that one bad event
 //! takes no other with it. What must not happen: an event released before it is stored; a release to somebody who is in
 //! none of its missions.
 use std::collections::{BTreeSet, HashMap};
@@ -38,22 +38,26 @@ type Stored = (Vec<String>, Vec<After>);
 /// Takes what waits.
 pub fn take(desk: &Desk, held: Vec<Held<'_>>) -> Result<()> {
     let jobs: Vec<_> = held.iter().map(|h| Job::of(desk, h)).collect();
-    if let Ok(stored) = store(desk, &jobs) {
-        return release_all(desk, held, stored);
+    let mut waiting = held;
+    if let Ok(done) = store(desk, &jobs, |stored| release_all(desk, std::mem::take(&mut waiting), stored)) {
+        return done;
     }
     let mut first = Ok(());
-    for (held, job) in held.into_iter().zip(&jobs) {
-        match store(desk, std::slice::from_ref(job)) {
-            Ok(stored) => release_all(desk, vec![held], stored)?,
+    for (held, job) in waiting.into_iter().zip(&jobs) {
+        let (uid, journal) = (held.event.uid().into_owned(), held.journal_id());
+        let mut one = vec![held];
+        let done = match store(desk, std::slice::from_ref(job), |s| release_all(desk, std::mem::take(&mut one), s)) {
+            Ok(done) => done,
             Err(refusal) => {
                 tracing::error!(
-                    event = "mission.not_stored", uid = %held.event.uid(), journal = held.journal_id(),
+                    event = "mission.not_stored", %uid, journal,
                     "an event for a mission could not be stored and goes nowhere: {refusal}"
                 );
                 desk.host.count("not_stored_total", &[], 1);
-                first = held.discard();
+                one.into_iter().try_for_each(Held::discard)
             }
-        }
+        };
+        first = first.and(done);
     }
     first
 }
@@ -97,14 +101,15 @@ fn dests(desk: &Desk, event: &Event<'_>, passed: &[(String, String)]) -> Vec<Des
     all
 }
 
-/// One transaction. Notices are kept with their event, because they leave with it.
-fn store(desk: &Desk, jobs: &[Job]) -> Result<Vec<Stored>, Refusal> {
+/// One transaction, and `release` with what follows from it, before anybody else writes: so notices of events and of
+/// requests leave in the order of their changes (4.6). Notices are kept with their event, because they leave with it.
+fn store<T>(desk: &Desk, jobs: &[Job], release: impl FnOnce(Vec<Stored>) -> T) -> Result<T, Refusal> {
     desk.write_then(
         |w| {
             let mut known = HashMap::new();
             jobs.iter().map(|job| store_one(desk, w, job, &mut known)).collect()
         },
-        |stored, _| stored,
+        |stored, _| release(stored),
     )
 }
 
