@@ -145,6 +145,8 @@ pub enum CallerKind {
     Links,
     /// A typed service of this plugin: bytes → bytes (its own messages).
     Provide(String),
+    /// [`super::Arrived`] → (); on the worker. The SDK registers it; a server that does not know it refuses that.
+    Arrived,
 }
 
 /// A caller.

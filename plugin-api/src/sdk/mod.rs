@@ -34,9 +34,9 @@ pub use cot::{Send, Sender};
 pub use error::{Code, Error, Result};
 pub use event::{Edit, Event};
 pub use files::{FileInfo, Files};
-pub use filter::{Filter, details, types};
+pub use filter::{Filter, details, nothing, types};
 pub use held::Held;
-pub use history::History;
+pub use history::{Arrival, History};
 pub use host::Host;
 pub use http::{
     Auth, DELETE, GET, HttpError, Identity, Listeners, Method, PATCH, POST, PUT, Request, Response, Role, Scope,

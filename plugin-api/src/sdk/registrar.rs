@@ -75,8 +75,24 @@ impl<'a> Registrar<'a> {
         Self { host, failed: None }
     }
 
-    pub(crate) fn finish(self) -> Result<()> {
+    pub(crate) fn finish(mut self) -> Result<()> {
+        self.arrivals();
         self.failed.map_or(Ok(()), Err)
+    }
+
+    /// What [`super::History::notify`] waits for. A server that does not know it refuses; `notify` says so then.
+    fn arrivals(&mut self) {
+        let host = self.host.clone();
+        let handler = CallFn::new("arrived".to_owned(), move |args: &[u8]| {
+            let invalid = |e: message::Unreadable| shim::failure(failure::INVALID, e.to_string());
+            let message::Arrived { number, stored } = message::unpack(args).map_err(invalid)?;
+            if let Some(tell) = host.awaited().take(number) {
+                tell(stored);
+            }
+            Ok(message::pack(&()))
+        });
+        let what = message::pack(&CallerSpec { kind: CallerKind::Arrived });
+        let _ = self.host.raw().caller(what.as_slice().into(), abi::Caller_TO::from_value(handler, TD_Opaque));
     }
 
     fn done(&mut self, result: abi::RResult<(), Failure>) {
@@ -98,16 +114,32 @@ impl<'a> Registrar<'a> {
     where
         F: Fn(&Event<'_>, &Cx<'_>) -> Verdict + Send + Sync + 'static,
     {
-        let filter = filter.into();
+        self.intercepting(String::new(), filter.into(), band, priority, f);
+    }
+
+    /// The same with a key (once in a plugin): [`Host::listen_to`] changes its filter while the plugin runs. An event that
+    /// it does not listen to costs nothing; with [`super::nothing`] it is not asked at all.
+    pub fn intercept_keyed<F>(&mut self, key: &str, filter: impl Into<Filter>, band: Band, priority: i32, f: F)
+    where
+        F: Fn(&Event<'_>, &Cx<'_>) -> Verdict + Send + Sync + 'static,
+    {
+        self.intercepting(key.to_owned(), filter.into(), band, priority, f);
+    }
+
+    fn intercepting<F>(&mut self, key: String, filter: Filter, band: Band, priority: i32, f: F)
+    where
+        F: Fn(&Event<'_>, &Cx<'_>) -> Verdict + Send + Sync + 'static,
+    {
         let handler = InterceptFn::new(
-            format!("intercept {}", filter.name()),
+            format!("intercept {}", if key.is_empty() { filter.name() } else { key.clone() }),
             move |event: &Event<'_>, source: &super::Source<'_>| {
                 let cx = Cx::new(source);
                 let verdict = f(event, &cx);
                 cx.judge(verdict)
             },
         );
-        let what = InterceptSpec { types: filter.types, details: filter.details, band, priority, own: filter.own };
+        let Filter { types, details, own } = filter;
+        let what = InterceptSpec { types, details, band, priority, own, key };
         let done = self
             .host
             .raw()

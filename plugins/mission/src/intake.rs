@@ -3,8 +3,8 @@
 //! First all that wait are stored in one transaction: item, event, change. Then each is released, in order: the notice to
 //! every live member, the sender included, and behind it the event to the others. One that comes again after a crash is known
 //! by its journal number and stored once. When the batch cannot be stored, each is tried alone, so that one bad event
-//! takes no other with it. What must not happen: an event released before it is stored; a release to somebody who is in
-//! none of its missions.
+//! takes no other with it. When the database is busy or the disk full, the event and those behind it are put off. What must
+//! not happen: an event released before it is stored; a release to somebody who is in none of its missions.
 use std::collections::{BTreeSet, HashMap};
 
 use fts_plugin_api::{
@@ -38,13 +38,19 @@ type Stored = (Vec<String>, Vec<After>);
 /// Takes what waits.
 pub fn take(desk: &Desk, held: Vec<Held<'_>>) -> Result<()> {
     let jobs: Vec<_> = held.iter().map(|h| Job::of(desk, h)).collect();
-    if let Ok(stored) = store(desk, &jobs) {
-        return release_all(desk, held, stored);
+    match store(desk, &jobs) {
+        Ok(stored) => return release_all(desk, held, stored),
+        Err(refusal) if refusal.is_passing() => return put_off(desk, held, &refusal),
+        Err(_) => {}
     }
     let mut first = Ok(());
-    for (held, job) in held.into_iter().zip(&jobs) {
+    let mut rest = held.into_iter().zip(&jobs);
+    while let Some((held, job)) = rest.next() {
         match store(desk, std::slice::from_ref(job)) {
             Ok(stored) => release_all(desk, vec![held], stored)?,
+            Err(refusal) if refusal.is_passing() => {
+                return put_off(desk, std::iter::once(held).chain(rest.map(|(held, _)| held)), &refusal);
+            }
             Err(refusal) => {
                 tracing::error!(
                     event = "mission.not_stored", uid = %held.event.uid(), journal = held.journal_id(),
@@ -56,6 +62,23 @@ pub fn take(desk: &Desk, held: Vec<Held<'_>>) -> Result<()> {
         }
     }
     first
+}
+
+/// They come again after a pause, in their order.
+fn put_off<'a>(desk: &Desk, held: impl IntoIterator<Item = Held<'a>>, refusal: &Refusal) -> Result<()> {
+    let mut done = Ok(());
+    let mut many = 0;
+    for held in held {
+        many += 1;
+        done = done.and(held.later());
+    }
+    tracing::warn!(
+        event = "mission.put_off",
+        many,
+        "events for missions cannot be stored now and come again: {refusal}"
+    );
+    desk.host.count("put_off_total", &[], many);
+    done
 }
 
 /// What is needed of a held event inside the transaction.

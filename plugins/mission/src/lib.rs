@@ -107,7 +107,7 @@ fn events(reg: &mut Registrar<'_>, desk: &Arc<Desk>) {
     let d = desk.clone();
     reg.intercept("b-t-f", Band::Rewrite, move |event, cx| chat::rewrite(&d, event, cx));
     let d = desk.clone();
-    reg.intercept("*", Band::Tap, move |event, cx| {
+    reg.intercept_keyed(feed::TAP, desk.feeds.wanted(), Band::Tap, 0, move |event, cx| {
         d.feeds.pass(&d, event, cx);
         Verdict::Pass
     });

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use fts_plugin_api::{
     abi::{self, EventView, Failure, RResult, RVec, TD_Opaque, failure, verdict},
-    message::{self, CallerKind, ClientEvent, ClientInfo, LinkEvent, Panic, RouteInfo, SourceInfo, Taken, pack},
+    message::{
+        self, Arrived, CallerKind, ClientEvent, ClientInfo, LinkEvent, Panic, RouteInfo, SourceInfo, Taken, pack,
+    },
 };
 use serde_bytes::ByteBuf;
 use serde_json::{Value, json};
@@ -258,6 +260,7 @@ fn inputs(kind: &CallerKind) -> Vec<(String, Vec<u8>)> {
             ),
             named("what a later server may send", pack(&LinkEvent::Other)),
         ],
+        CallerKind::Arrived => vec![named("what it does not wait for", pack(&Arrived { number: 0, stored: true }))],
         CallerKind::Provide(_) => vec![
             named("an empty question", pack(&json!({}))),
             named("a question that is a text", pack(&"fts-plugin-test")),

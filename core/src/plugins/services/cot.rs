@@ -8,7 +8,7 @@ use fts_plugin_api::{
 };
 
 use super::{
-    super::{Generation, HOLD, Plugins, guard},
+    super::{Generation, HOLD, Plugins, guard, queue::Spilled},
     invalid, refuse,
 };
 use crate::{
@@ -117,7 +117,19 @@ pub fn release(plugins: &Arc<Plugins>, generation: &Arc<Generation>, release: &R
     };
     plugins.router.release(&notices, &seen, aim);
     super::super::done_with(plugins, plugin, HOLD, release.id);
+    plugin.queue.went_on();
     metrics::counter!("fts_plugin_released_total", "plugin" => plugin.name.to_string()).increment(1);
+    Ok(())
+}
+
+/// A held event cannot be stored now: it is given again after a pause.
+pub fn later(generation: &Generation, id: u64) -> Result<(), Failure> {
+    let Some(seen) = generation.hands.held(id) else {
+        return refuse(failure::NOT_FOUND, "this event is not held (any more)");
+    };
+    let plugin = &generation.plugin;
+    metrics::counter!("fts_plugin_put_off_total", "plugin" => plugin.name.to_string()).increment(1);
+    plugin.queue.later(Spilled { id, held: true, served: seen.served.clone(), again: true });
     Ok(())
 }
 
