@@ -68,6 +68,8 @@ pub mod op {
         DEST_UNBIND = "dest.unbind";
         /// [`super::Release`] → ().
         RELEASE = "cot.release";
+        /// Vec of [`super::Release`] → Vec of (journal id, why) of those that are still held.
+        RELEASE_ALL = "cot.release-all";
         /// journal id → ().
         DISCARD = "cot.discard";
         /// Vec of uid → Vec of [`super::Latest`].

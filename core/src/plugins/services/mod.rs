@@ -129,6 +129,7 @@ pub fn call(plugins: &Arc<Plugins>, generation: &Arc<Generation>, operation: &st
         op::CONTACT_SET => answer(clients::set_contact(plugins, generation, args(bytes)?)),
         op::CONTACT_REMOVE => answer(clients::remove_contact(plugins, generation, args(bytes)?)),
         op::RELEASE => answer(cot::release(plugins, generation, &args(bytes)?)),
+        op::RELEASE_ALL => answer(Ok(cot::release_all(plugins, generation, &args::<Vec<_>>(bytes)?))),
         op::DISCARD => answer(cot::discard(plugins, generation, args(bytes)?)),
         op::LATEST => answer(history::latest(plugins, &args::<Vec<String>>(bytes)?)),
         op::HISTORY_QUERY => answer(history::query(plugins, generation, args(bytes)?)),
