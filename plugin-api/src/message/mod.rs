@@ -70,6 +70,8 @@ pub mod op {
         LISTEN = "intercept.listen";
         /// [`super::Release`] → ().
         RELEASE = "cot.release";
+        /// Vec of [`super::Release`] → Vec of (journal id, why) of those that are still held.
+        RELEASE_ALL = "cot.release-all";
         /// journal id → ().
         DISCARD = "cot.discard";
         /// journal id → (): it is given again after a pause, and no later held event before it.

@@ -35,7 +35,7 @@ pub use error::{Code, Error, Result};
 pub use event::{Edit, Event};
 pub use files::{FileInfo, Files};
 pub use filter::{Filter, details, nothing, types};
-pub use held::Held;
+pub use held::{Going, Held};
 pub use history::{Arrival, History};
 pub use host::Host;
 pub use http::{

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     abi::{Failure, failure},
-    message::{self, Bus, Contact, Hello, Metric, Panic, Phase, Replay, op},
+    message::{self, Bus, Contact, Hello, Metric, Panic, Phase, Release, Replay, op},
     shim,
 };
 
@@ -91,6 +91,11 @@ impl Object {
             }),
             op::LISTEN => with(args, |listen| shared.listen(listen)),
             op::RELEASE => with(args, |release| shared.release(release)),
+            op::RELEASE_ALL => with(args, |all: Vec<Release>| {
+                let one = |release: Release| (release.id, shared.release(release));
+                let refused = all.into_iter().map(one).filter_map(|(id, done)| Some((id, done.err()?)));
+                Ok(refused.map(|(id, why)| (id, why.message.into_string())).collect::<Vec<_>>())
+            }),
             op::DISCARD => with(args, |id| shared.discard(id)),
             op::LATEST => with(args, |uids: Vec<String>| {
                 let state = state();

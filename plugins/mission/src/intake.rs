@@ -1,7 +1,7 @@
 //! Events that clients send to missions (mission.md 5.2): the host has checked that the sender may write, and holds them.
 //!
-//! First all that wait are stored in one transaction: item, event, change. Then each is released, in order: the notice to
-//! every live member, the sender included, and behind it the event to the others. One that comes again after a crash is known
+//! First all that wait are stored in one transaction: item, event, change. Then all are released in one step, in order: the
+//! notice to every live member, the sender included, and behind it the event to the others. One that comes again after a crash is known
 //! by its journal number and stored once. When the batch cannot be stored, each is tried alone, so that one bad event
 //! takes no other with it. When the database is busy or the disk full, the event and those behind it are put off. What must
 //! not happen: an event released before it is stored; a release to somebody who is in none of its missions.
@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use fts_plugin_api::{
     cot::Cot,
-    sdk::{Event, Held, Result, Send, Target},
+    sdk::{Error, Event, Going, Held, Result, Send, Target},
     tracing,
 };
 
@@ -17,7 +17,6 @@ use crate::{
     desk::Desk,
     items::{self, Added, NewCot},
     model::Mission,
-    notice::Notice,
     refusal::Refusal,
     roll,
     store::missions,
@@ -160,29 +159,42 @@ fn note_refused(mission: &Mission, cot: &Cot, why: &str) {
     tracing::warn!(event = "mission.refused", mission = %mission.guid, uid = %cot.uid(), "an event goes nowhere: {why}");
 }
 
+/// All of them, in order and in one step; then what else follows.
 fn release_all(desk: &Desk, held: Vec<Held<'_>>, stored: Vec<Stored>) -> Result<()> {
-    let mut first = Ok(());
+    let (mut going, mut rest, mut first) = (Vec::with_capacity(held.len()), Vec::new(), Ok(()));
     for (held, (guids, after)) in held.into_iter().zip(stored) {
-        let (mut notices, mut others) = (Vec::new(), Vec::new());
-        for what in after {
-            match what {
-                After::Notice(notice) => notices.push(notice),
-                other => others.push(other),
-            }
+        let (notices, others): (Vec<_>, Vec<_>) = after.into_iter().partition(|what| matches!(what, After::Notice(_)));
+        rest.extend(others);
+        if guids.is_empty() {
+            first = first.and(held.discard());
+            continue;
         }
-        let done = release(desk, held, &guids, &notices);
-        others.into_iter().for_each(|what| desk.carry_out(what));
-        if let Err(error) = &done {
-            tracing::error!(event = "mission.undone", "a stored event was not delivered: {error}");
-            first = first.and(done);
+        match ready(desk, held, &guids, notices) {
+            Ok(ready) => going.push(ready),
+            Err(error) => first = first.and(undelivered(error)),
         }
     }
+    if !going.is_empty() {
+        match Held::release_all(&desk.host, going) {
+            Err(error) => first = first.and(undelivered(error)),
+            Ok(refused) => {
+                for (id, why) in refused {
+                    first = first.and(undelivered(Error::new(format!("event {id} of the journal: {why}"))));
+                }
+            }
+        }
+    }
+    rest.into_iter().for_each(|what| desk.carry_out(what));
     first
 }
 
-fn release(desk: &Desk, held: Held<'_>, guids: &[String], notices: &[Notice]) -> Result<()> {
+fn undelivered(error: Error) -> Result<()> {
+    tracing::error!(event = "mission.undone", "a stored event was not delivered: {error}");
+    Err(error)
+}
+
+fn ready<'h>(desk: &Desk, held: Held<'h>, guids: &[String], notices: Vec<After>) -> Result<Going<'h>> {
     let target = match guids {
-        [] => return held.discard(),
         [guid] => roll::live(guid),
         several => {
             let mut conns = BTreeSet::new();
@@ -192,6 +204,11 @@ fn release(desk: &Desk, held: Held<'_>, guids: &[String], notices: &[Notice]) ->
             Target::Conns(conns.into_iter().collect())
         }
     };
-    let before: Result<Vec<(Cot, Send)>> = notices.iter().map(|n| Ok((n.event(desk)?, n.how(desk)?))).collect();
-    held.release(&before?, target)
+    let mut before: Vec<(Cot, Send)> = Vec::with_capacity(notices.len());
+    for what in &notices {
+        if let After::Notice(notice) = what {
+            before.push((notice.event(desk)?, notice.how(desk)?));
+        }
+    }
+    Ok(Going { held, before, target })
 }

@@ -19,7 +19,7 @@ use crate::{
     model::{Change, ChangeKind, Mission, Subject, Subscription},
     notice::Notice,
     refusal::Refusal,
-    store::{changes, missions},
+    store::{changes, cot, missions},
 };
 
 /// What a transaction works with.
@@ -39,6 +39,8 @@ pub struct Write<'t, 'h> {
     touched: Vec<i64>,
     /// Items of missions, as far as they were counted: counting reads them all.
     pub(crate) counted: HashMap<i64, usize>,
+    /// The newest number of the journal by mission: what is above it was never stored.
+    journal: HashMap<i64, u64>,
     after: Vec<After>,
 }
 
@@ -130,6 +132,22 @@ impl Write<'_, '_> {
         missions::by_id(self.tx, mission.id)?.ok_or_else(gone)
     }
 
+    /// Is this number of the journal above all that the mission has? Then it is not there, and is the newest from now on.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn newer(&mut self, mission: i64, journal: u64) -> Result<bool, Refusal> {
+        if journal == 0 {
+            return Ok(true);
+        }
+        let newest = match self.journal.get(&mission) {
+            Some(newest) => *newest,
+            None => cot::newest_journal(self.tx, mission)?,
+        };
+        self.journal.insert(mission, newest.max(journal));
+        Ok(journal > newest)
+    }
+
     /// What was noted so far; it is taken out.
     pub fn take(&mut self) -> Vec<After> {
         std::mem::take(&mut self.after)
@@ -170,6 +188,7 @@ impl Desk {
                 newest: 0,
                 touched: Vec::new(),
                 counted: HashMap::new(),
+                journal: HashMap::new(),
                 after: Vec::new(),
             };
             match f(&mut write) {

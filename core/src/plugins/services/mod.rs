@@ -133,6 +133,7 @@ pub fn call(plugins: &Arc<Plugins>, generation: &Arc<Generation>, operation: &st
         op::CONTACT_REMOVE => answer(clients::remove_contact(plugins, generation, args(bytes)?)),
         op::LISTEN => answer(super::hooks::listen(plugins, generation, args(bytes)?)),
         op::RELEASE => answer(cot::release(plugins, generation, &args(bytes)?)),
+        op::RELEASE_ALL => answer(Ok(cot::release_all(plugins, generation, &args::<Vec<_>>(bytes)?))),
         op::DISCARD => answer(cot::discard(plugins, generation, args(bytes)?)),
         op::LATER => answer(cot::later(generation, args(bytes)?)),
         op::LATEST => answer(history::latest(plugins, &args::<Vec<String>>(bytes)?)),
