@@ -137,6 +137,10 @@ pub enum CallerKind {
     HistorySource,
     /// sha256 → Option of the reason for a veto.
     BeforeDelete,
+    /// [`super::Deletion`] → Option of the reason for a veto.
+    Deletion,
+    /// [`super::MayRead`] → bool.
+    MayRead,
     /// (section, rows as JSON) → report as JSON.
     Import,
     /// () → [`Status`].

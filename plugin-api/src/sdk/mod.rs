@@ -21,6 +21,7 @@ mod kv;
 mod link;
 pub mod missions;
 mod plugin;
+mod provider;
 mod registrar;
 mod service;
 mod source;
@@ -51,7 +52,7 @@ pub use source::{Route, Source};
 pub use verdict::{Cx, Verdict};
 
 pub use crate::message::{
-    Band, CertIssued, CertOrder, ClientEvent, ClientInfo, Contact, Delivery, EventQuery, Frames, HistoryAsk, Latest,
-    Level, LinkTls, Member, Mode, Position, RouteInfo, SourceInfo, SourceKind, StoredEvent, Target, TrackPoint,
-    TrackQuery, Trust, UserInfo,
+    Band, Cause, CertIssued, CertOrder, ClientEvent, ClientInfo, Contact, Deletion, Delivery, EventQuery, Frames,
+    HistoryAsk, Latest, Level, LinkTls, MayRead, Member, Mode, Position, RouteInfo, SourceInfo, SourceKind,
+    StoredEvent, Target, TrackPoint, TrackQuery, Trust, UserInfo,
 };

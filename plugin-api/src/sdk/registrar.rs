@@ -12,10 +12,7 @@ use super::{
 use crate::{
     abi::{self, Failure, TD_Opaque, failure},
     cot::Cot,
-    message::{
-        self, Band, CallerKind, CallerSpec, ClientEvent, HistoryAsk, InterceptSpec, ObserveSpec, RouteSpec, Status,
-        StoredEvent,
-    },
+    message::{self, Band, CallerKind, CallerSpec, ClientEvent, InterceptSpec, ObserveSpec, RouteSpec},
     shim::{self, BatchFn, CallFn, HttpFn, InterceptFn, ObserveFn},
 };
 
@@ -323,44 +320,7 @@ impl<'a> Registrar<'a> {
         });
     }
 
-    /// Events of a uid that the plugin keeps itself. It answers what the asker may see: the server does not know.
-    pub fn history_source<F>(&mut self, f: F)
-    where
-        F: Fn(&HistoryAsk) -> Result<Vec<StoredEvent>> + Send + Sync + 'static,
-    {
-        self.call(CallerKind::HistorySource, "history source", move |ask: HistoryAsk| f(&ask));
-    }
-
-    /// A stored file (SHA-256, hex) is about to go; Some = it must stay, and why.
-    pub fn before_delete<F>(&mut self, f: F)
-    where
-        F: Fn(&str) -> Option<String> + Send + Sync + 'static,
-    {
-        self.call(CallerKind::BeforeDelete, "before delete", move |hash: String| Ok::<_, String>(f(&hash)));
-    }
-
-    /// Rows of an FTS installation: (section, rows) → report.
-    pub fn import<F>(&mut self, f: F)
-    where
-        F: Fn(&str, serde_json::Value) -> Result<serde_json::Value> + Send + Sync + 'static,
-    {
-        self.call(CallerKind::Import, "import", move |(section, rows): (String, String)| {
-            Ok::<_, Error>(f(&section, serde_json::from_str(&rows)?)?.to_string())
-        });
-    }
-
-    /// How it fares, asked for `/readyz`.
-    pub fn health<F>(&mut self, f: F)
-    where
-        F: Fn() -> (message::Level, String) + Send + Sync + 'static,
-    {
-        self.call(CallerKind::Health, "health", move |()| {
-            let (level, text) = f();
-            Ok::<_, String>(Status { level, text })
-        });
-    }
-
-    fn call<A, B, E, F>(&mut self, kind: CallerKind, name: &str, f: F)
+    pub(super) fn call<A, B, E, F>(&mut self, kind: CallerKind, name: &str, f: F)
     where
         A: DeserializeOwned,
         B: Serialize,

@@ -46,7 +46,7 @@ pub fn take(desk: &Desk, held: Vec<Held<'_>>) -> Result<()> {
     let mut rest = held.into_iter().zip(&jobs);
     while let Some((held, job)) = rest.next() {
         match store(desk, std::slice::from_ref(job)) {
-            Ok(stored) => release_all(desk, vec![held], stored)?,
+            Ok(stored) => first = first.and(release_all(desk, vec![held], stored)),
             Err(refusal) if refusal.is_passing() => {
                 return put_off(desk, std::iter::once(held).chain(rest.map(|(held, _)| held)), &refusal);
             }
@@ -56,7 +56,7 @@ pub fn take(desk: &Desk, held: Vec<Held<'_>>) -> Result<()> {
                     "an event for a mission could not be stored and goes nowhere: {refusal}"
                 );
                 desk.host.count("not_stored_total", &[], 1);
-                first = held.discard();
+                first = first.and(held.discard());
             }
         }
     }

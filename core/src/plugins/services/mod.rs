@@ -94,6 +94,8 @@ pub fn caller_name(kind: &CallerKind) -> String {
         CallerKind::Subscribe(topic) => format!("topic {topic}"),
         CallerKind::HistorySource => "history source".into(),
         CallerKind::BeforeDelete => "before delete".into(),
+        CallerKind::Deletion => "deletion".into(),
+        CallerKind::MayRead => "file reader".into(),
         CallerKind::Import => "import".into(),
         CallerKind::Health => "health".into(),
         CallerKind::Links => "links".into(),
