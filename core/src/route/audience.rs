@@ -19,9 +19,13 @@ pub(super) fn audience(address: &Address, send: &Bits, own: u64, roster: &Roster
             Reason::NoReach.count(1);
         }
     }
+    // Nobody is twice in one destination, and looking for that costs the square of its size.
+    let alone = clients.is_empty() && address.bound.len() == 1;
     for (slot, conn) in address.bound.iter().flat_map(|members| members.iter()) {
-        if let Some(client) = roster.client(slot).filter(|c| c.conn == conn && c.conn != own) {
-            push(&mut clients, client);
+        match roster.client(slot).filter(|c| c.conn == conn && c.conn != own) {
+            Some(client) if alone => clients.push(client.clone()),
+            Some(client) => push(&mut clients, client),
+            None => {}
         }
     }
     if !address.groups.is_empty() {

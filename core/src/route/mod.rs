@@ -42,6 +42,7 @@ pub use destination::{Binding, Destinations, Hold, Members, Resolved};
 pub use made::Made;
 pub use notice::is_map_item;
 pub use offer::Offers;
+pub use outgoing::LetGo;
 pub use pace::Pace;
 pub use policy::Policy;
 pub use reason::Reason;

@@ -1,7 +1,8 @@
 //! What plugins send: the same admission, intercepts (but their own), addressing and queues as everybody's events.
 //!
-//! [`Router::send`] takes one event; [`Router::release`] lets a held one go behind its notices, in one turn. Neither
-//! waits for a receiver.
+//! [`Router::send`] takes one event; [`Router::release`] lets held ones go, each behind its notices, in one turn: events
+//! that a plugin has stored together leave together, else each is a write to each of its receivers. Neither waits for a
+//! receiver.
 use std::sync::Arc;
 
 use fts_plugin_api::cot::scan;
@@ -16,6 +17,17 @@ use crate::directory::{Bits, Client};
 
 /// More plugins in a row than this make no event of each other's events.
 pub const MOST_HOPS: u8 = 8;
+
+/// A held event that is let go.
+#[derive(Debug)]
+pub struct LetGo {
+    /// What goes before it, each to its own target.
+    pub notices: Vec<Outgoing>,
+    /// The event.
+    pub seen: Arc<Seen>,
+    /// Whom it is for.
+    pub aim: Aim,
+}
 
 impl Router {
     /// Sends one event of a plugin.
@@ -34,12 +46,21 @@ impl Router {
         Ok(())
     }
 
-    /// Lets a held event go: first each notice to its own target, then the event.
-    pub fn release(&self, notices: &[Outgoing], seen: &Seen, aim: Aim) {
-        let mut ready: Vec<_> = notices.iter().filter_map(|notice| self.outgoing(notice)).collect();
+    /// Lets held events go, in order and in one turn: of each first every notice to its own target, then the event.
+    pub fn release(&self, all: &[LetGo]) {
+        let (mut ready, mut bytes) = (Vec::with_capacity(2 * all.len()), 0);
+        for one in all {
+            bytes += self.let_go(one, &mut ready);
+        }
+        self.stage(ready, bytes);
+    }
+
+    /// Adds the notices of one, and it; how many bytes that is.
+    fn let_go(&self, LetGo { notices, seen, aim }: &LetGo, ready: &mut Vec<Ready>) -> usize {
+        ready.extend(notices.iter().filter_map(|notice| self.outgoing(notice)));
         let mut bytes = notices.iter().map(|n| n.text.len()).sum::<usize>();
         let source = seen.source.lend();
-        let Ok(spans) = scan(&seen.text) else { return };
+        let Ok(spans) = scan(&seen.text) else { return bytes };
         let mut batch = Batch::new(self, source, seen.text.len());
         // It was admitted before.
         if batch.try_admit(&seen.text, &spans, None, false).is_ok()
@@ -54,7 +75,7 @@ impl Router {
             let from = super::source::FromPlugin { send, except_conns, except_uids, ..Default::default() };
             let served = seen.served.clone();
             staged.more = Some(Box::new(More {
-                aim: Some((Arc::new(from), aim)),
+                aim: Some((Arc::new(from), aim.clone())),
                 journal: seen.journal,
                 released: true,
                 served,
@@ -63,7 +84,7 @@ impl Router {
             bytes += buf.len();
             ready.push(batch.ready(seen.source.clone(), SmallVec::from_iter([staged])));
         }
-        self.stage(ready, bytes);
+        bytes
     }
 
     /// The connections an event of a plugin with this aim would go to now. For what is not the same for each of them;

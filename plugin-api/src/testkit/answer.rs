@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     abi::{Failure, failure},
-    message::{self, Bus, Contact, Hello, Metric, Panic, Phase, Replay, op},
+    message::{self, Bus, Contact, Hello, Metric, Panic, Phase, Release, Replay, op},
     shim,
 };
 
@@ -89,7 +89,13 @@ impl Object {
                 state().unbind(unbind);
                 Ok(())
             }),
+            op::LISTEN => with(args, |listen| shared.listen(listen)),
             op::RELEASE => with(args, |release| shared.release(release)),
+            op::RELEASE_ALL => with(args, |all: Vec<Release>| {
+                let one = |release: Release| (release.id, shared.release(release));
+                let refused = all.into_iter().map(one).filter_map(|(id, done)| Some((id, done.err()?)));
+                Ok(refused.map(|(id, why)| (id, why.message.into_string())).collect::<Vec<_>>())
+            }),
             op::DISCARD => with(args, |id| shared.discard(id)),
             op::LATEST => with(args, |uids: Vec<String>| {
                 let state = state();
@@ -98,6 +104,12 @@ impl Object {
             op::HISTORY_QUERY => with(args, |query| Ok(state().stored(&query))),
             op::HISTORY_TRACKS => with(args, |query| Ok(state().tracks(&query, shared.now()))),
             op::HISTORY_APPEND => with(args, |points| state().append(points, &shared.name)),
+            op::LATER => with(args, |id| shared.later(id)),
+            op::HISTORY_NOTIFY => with(args, |ask: message::Await| {
+                let until = shared.now().saturating_add(i64::try_from(ask.limit.min(60_000)).unwrap_or(60_000));
+                state().awaited.push((ask.number, ask.uid, until));
+                Ok(())
+            }),
             op::REPLAY_SET => with(args, |value: Replay| {
                 super::deliver::admit(&value.text, shared.now()).map_err(|why| shim::failure(failure::INVALID, why))?;
                 state().replays.insert(value.uid.clone(), Owned { value, generation });
@@ -116,6 +128,8 @@ impl Object {
             op::SQL_BEGIN => database.begin().map(|()| message::pack(&())),
             op::SQL_COMMIT => database.commit().map(|()| message::pack(&())),
             op::SQL_ROLLBACK => database.rollback().map(|()| message::pack(&())),
+            op::SQL_READ => database.begin_read().map(|()| message::pack(&())),
+            op::SQL_READ_END => database.end_read().map(|()| message::pack(&())),
             op::SQL_CURSOR => with(args, |statement| database.cursor(&statement)),
             op::SQL_NEXT => with(args, |id| database.next(id)),
             op::SQL_CLOSE => with(args, |id| {

@@ -1,15 +1,16 @@
 //! Events that clients send to missions (mission.md 5.2): the host has checked that the sender may write, and holds them.
 //!
-//! First all that wait are stored in one transaction: item, event, change. Then each is released, in order: the notice to
-//! every live member, the sender included, and behind it the event to the others. One that comes again after a crash is known
-//! by its journal number and stored once. Both with the pen ([`crate::write`]): nobody's notice overtakes. When the batch cannot be stored, each is tried alone, so that one bad event
-//! takes no other with it. What must not happen: an event released before it is stored; a release to somebody who is in
-//! none of its missions.
+//! First all that wait are stored in one transaction: item, event, change. Then all are released in one step, in order: the
+//! notice to every live member, the sender included, and behind it the event to the others. Both with the pen
+//! ([`crate::write`]): nobody's notice overtakes. One that comes again after a crash is known by its journal number and
+//! stored once. When the batch cannot be stored, each is tried alone, so that one bad event takes no other with it. When
+//! the database is busy or the disk full, the event and those behind it are put off. What must not happen: an event
+//! released before it is stored; a release to somebody who is in none of its missions.
 use std::collections::{BTreeSet, HashMap};
 
 use fts_plugin_api::{
     cot::Cot,
-    sdk::{Event, Held, Result, Send, Target},
+    sdk::{Error, Event, Going, Held, Result, Send, Target},
     tracing,
 };
 
@@ -17,7 +18,6 @@ use crate::{
     desk::Desk,
     items::{self, Added, NewCot},
     model::Mission,
-    notice::Notice,
     refusal::Refusal,
     roll,
     store::missions,
@@ -39,15 +39,21 @@ type Stored = (Vec<String>, Vec<After>);
 pub fn take(desk: &Desk, held: Vec<Held<'_>>) -> Result<()> {
     let jobs: Vec<_> = held.iter().map(|h| Job::of(desk, h)).collect();
     let mut waiting = held;
-    if let Ok(done) = store(desk, &jobs, |stored| release_all(desk, std::mem::take(&mut waiting), stored)) {
-        return done;
+    match store(desk, &jobs, |stored| release_all(desk, std::mem::take(&mut waiting), stored)) {
+        Ok(done) => return done,
+        Err(refusal) if refusal.is_passing() => return put_off(desk, waiting, &refusal),
+        Err(_) => {}
     }
     let mut first = Ok(());
-    for (held, job) in waiting.into_iter().zip(&jobs) {
+    let mut rest = waiting.into_iter().zip(&jobs);
+    while let Some((held, job)) = rest.next() {
         let (uid, journal) = (held.event.uid().into_owned(), held.journal_id());
         let mut one = vec![held];
         let done = match store(desk, std::slice::from_ref(job), |s| release_all(desk, std::mem::take(&mut one), s)) {
             Ok(done) => done,
+            Err(refusal) if refusal.is_passing() => {
+                return put_off(desk, one.into_iter().chain(rest.map(|(held, _)| held)), &refusal);
+            }
             Err(refusal) => {
                 tracing::error!(
                     event = "mission.not_stored", %uid, journal,
@@ -60,6 +66,23 @@ pub fn take(desk: &Desk, held: Vec<Held<'_>>) -> Result<()> {
         first = first.and(done);
     }
     first
+}
+
+/// They come again after a pause, in their order.
+fn put_off<'a>(desk: &Desk, held: impl IntoIterator<Item = Held<'a>>, refusal: &Refusal) -> Result<()> {
+    let mut done = Ok(());
+    let mut many = 0;
+    for held in held {
+        many += 1;
+        done = done.and(held.later());
+    }
+    tracing::warn!(
+        event = "mission.put_off",
+        many,
+        "events for missions cannot be stored now and come again: {refusal}"
+    );
+    desk.host.count("put_off_total", &[], many);
+    done
 }
 
 /// What is needed of a held event inside the transaction.
@@ -142,29 +165,42 @@ fn note_refused(mission: &Mission, cot: &Cot, why: &str) {
     tracing::warn!(event = "mission.refused", mission = %mission.guid, uid = %cot.uid(), "an event goes nowhere: {why}");
 }
 
+/// All of them, in order and in one step; then what else follows.
 fn release_all(desk: &Desk, held: Vec<Held<'_>>, stored: Vec<Stored>) -> Result<()> {
-    let mut first = Ok(());
+    let (mut going, mut rest, mut first) = (Vec::with_capacity(held.len()), Vec::new(), Ok(()));
     for (held, (guids, after)) in held.into_iter().zip(stored) {
-        let (mut notices, mut others) = (Vec::new(), Vec::new());
-        for what in after {
-            match what {
-                After::Notice(notice) => notices.push(notice),
-                other => others.push(other),
-            }
+        let (notices, others): (Vec<_>, Vec<_>) = after.into_iter().partition(|what| matches!(what, After::Notice(_)));
+        rest.extend(others);
+        if guids.is_empty() {
+            first = first.and(held.discard());
+            continue;
         }
-        let done = release(desk, held, &guids, &notices);
-        others.into_iter().for_each(|what| desk.carry_out(what));
-        if let Err(error) = &done {
-            tracing::error!(event = "mission.undone", "a stored event was not delivered: {error}");
-            first = first.and(done);
+        match ready(desk, held, &guids, notices) {
+            Ok(ready) => going.push(ready),
+            Err(error) => first = first.and(undelivered(error)),
         }
     }
+    if !going.is_empty() {
+        match Held::release_all(&desk.host, going) {
+            Err(error) => first = first.and(undelivered(error)),
+            Ok(refused) => {
+                for (id, why) in refused {
+                    first = first.and(undelivered(Error::new(format!("event {id} of the journal: {why}"))));
+                }
+            }
+        }
+    }
+    rest.into_iter().for_each(|what| desk.carry_out(what));
     first
 }
 
-fn release(desk: &Desk, held: Held<'_>, guids: &[String], notices: &[Notice]) -> Result<()> {
+fn undelivered(error: Error) -> Result<()> {
+    tracing::error!(event = "mission.undone", "a stored event was not delivered: {error}");
+    Err(error)
+}
+
+fn ready<'h>(desk: &Desk, held: Held<'h>, guids: &[String], notices: Vec<After>) -> Result<Going<'h>> {
     let target = match guids {
-        [] => return held.discard(),
         [guid] => roll::live(guid),
         several => {
             let mut conns = BTreeSet::new();
@@ -174,6 +210,11 @@ fn release(desk: &Desk, held: Held<'_>, guids: &[String], notices: &[Notice]) ->
             Target::Conns(conns.into_iter().collect())
         }
     };
-    let before: Result<Vec<(Cot, Send)>> = notices.iter().map(|n| Ok((n.event(desk)?, n.how(desk)?))).collect();
-    held.release(&before?, target)
+    let mut before: Vec<(Cot, Send)> = Vec::with_capacity(notices.len());
+    for what in &notices {
+        if let After::Notice(notice) = what {
+            before.push((notice.event(desk)?, notice.how(desk)?));
+        }
+    }
+    Ok(Going { held, before, target })
 }

@@ -59,7 +59,9 @@ pub fn stripped(event: &Event<'_>) -> Result<Cot, Refusal> {
 /// # Errors
 /// What SQLite says.
 pub fn add_cot(w: &mut Write<'_, '_>, config: &Config, mission: &Mission, new: &NewCot) -> Result<Added, Refusal> {
-    if let Some(id) = cot::change_of_journal(w.tx, mission.id, new.journal)? {
+    if !w.newer(mission.id, new.journal)?
+        && let Some(id) = cot::change_of_journal(w.tx, mission.id, new.journal)?
+    {
         // It comes again because nobody got it: they are told now.
         if let Some(change) = changes::by_id(w.tx, id)? {
             w.notice(Notice::changed(mission, &change, false));
@@ -87,7 +89,11 @@ pub fn add_cot(w: &mut Write<'_, '_>, config: &Config, mission: &Mission, new: &
         }
     };
     let change_id = merged.or(change.as_ref().map(|c| c.id)).unwrap_or(0);
-    uids::put(w.tx, mission.id, &uid, &new.creator_uid, Some(&details), (w.now, change_id))?;
+    if known.is_some() {
+        uids::renew(w.tx, mission.id, &uid, Some(&details), change_id)?;
+    } else {
+        uids::add(w.tx, mission.id, &uid, &new.creator_uid, Some(&details), (w.now, change_id))?;
+    }
     if let Some(path) = &new.path {
         layers::file_item(w.tx, mission.id, path, &uid, new.after.as_deref(), &new.creator_uid)?;
     }

@@ -15,10 +15,11 @@ use fts_plugin_api::{
 
 use crate::{
     desk::Desk,
+    feed,
     model::{Change, ChangeKind, Mission, Subject, Subscription},
     notice::Notice,
     refusal::Refusal,
-    store::{changes, missions},
+    store::{changes, cot, missions},
 };
 
 /// What a transaction works with.
@@ -38,6 +39,8 @@ pub struct Write<'t, 'h> {
     touched: Vec<i64>,
     /// Items of missions, as far as they were counted: counting reads them all.
     pub(crate) counted: HashMap<i64, usize>,
+    /// The newest number of the journal by mission: what is above it was never stored.
+    journal: HashMap<i64, u64>,
     after: Vec<After>,
 }
 
@@ -129,6 +132,22 @@ impl Write<'_, '_> {
         missions::by_id(self.tx, mission.id)?.ok_or_else(gone)
     }
 
+    /// Is this number of the journal above all that the mission has? Then it is not there, and is the newest from now on.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn newer(&mut self, mission: i64, journal: u64) -> Result<bool, Refusal> {
+        if journal == 0 {
+            return Ok(true);
+        }
+        let newest = match self.journal.get(&mission) {
+            Some(newest) => *newest,
+            None => cot::newest_journal(self.tx, mission)?,
+        };
+        self.journal.insert(mission, newest.max(journal));
+        Ok(journal > newest)
+    }
+
     /// What was noted so far; it is taken out.
     pub fn take(&mut self) -> Vec<After> {
         std::mem::take(&mut self.after)
@@ -169,6 +188,7 @@ impl Desk {
                 newest: 0,
                 touched: Vec::new(),
                 counted: HashMap::new(),
+                journal: HashMap::new(),
                 after: Vec::new(),
             };
             match f(&mut write) {
@@ -207,7 +227,9 @@ impl Desk {
             After::Admit(guid, row) => self.roll.admit(guid, std::slice::from_ref(row)),
             After::Expel(guid, uid, user) => self.roll.expel(guid, uid, user),
             After::Close(guid) => self.roll.close(guid),
-            After::Feeds => self.feeds.load(&self.host.sql()),
+            After::Feeds => {
+                self.feeds.load(&self.host.sql()).and_then(|()| self.host.listen_to(feed::TAP, self.feeds.wanted()))
+            }
             After::Notice(notice) => notice.send(self),
         };
         if let Err(error) = done {

@@ -8,13 +8,13 @@ use fts_plugin_api::{
 };
 
 use super::{
-    super::{Generation, HOLD, Plugins, guard},
+    super::{Generation, HOLD, Plugins, guard, queue::Spilled},
     invalid, refuse,
 };
 use crate::{
     directory::Bits,
     route::{
-        FromPlugin, Reason,
+        FromPlugin, LetGo, Reason,
         hooks::{Aim, Outgoing},
     },
 };
@@ -105,7 +105,25 @@ fn aim_at(generation: &Generation, target: &Target, bits: &dyn Fn(&[String]) -> 
 
 /// Lets a held event go, behind its notices.
 pub fn release(plugins: &Arc<Plugins>, generation: &Arc<Generation>, release: &Release) -> Result<(), Failure> {
-    let plugin = &generation.plugin;
+    let one = let_go(plugins, generation, release)?;
+    gone(plugins, generation, &[one]);
+    Ok(())
+}
+
+/// Lets several go, in order and in one turn; those that are not, and why.
+pub fn release_all(plugins: &Arc<Plugins>, generation: &Arc<Generation>, releases: &[Release]) -> Vec<(u64, String)> {
+    let (mut all, mut refused) = (Vec::with_capacity(releases.len()), Vec::new());
+    for release in releases {
+        match let_go(plugins, generation, release) {
+            Ok(one) => all.push(one),
+            Err(failure) => refused.push((release.id, failure.message.into_string())),
+        }
+    }
+    gone(plugins, generation, &all);
+    refused
+}
+
+fn let_go(plugins: &Plugins, generation: &Generation, release: &Release) -> Result<LetGo, Failure> {
     let how = SendHow::from(release.target.clone());
     let (_, aim) = aim(plugins, generation, &how, 0)?;
     let hop = guard::doing().hop.saturating_add(1);
@@ -115,9 +133,30 @@ pub fn release(plugins: &Arc<Plugins>, generation: &Arc<Generation>, release: &R
     let Some(seen) = generation.hands.held(release.id) else {
         return refuse(failure::NOT_FOUND, "this event is not held (any more)");
     };
-    plugins.router.release(&notices, &seen, aim);
-    super::super::done_with(plugins, plugin, HOLD, release.id);
-    metrics::counter!("fts_plugin_released_total", "plugin" => plugin.name.to_string()).increment(1);
+    Ok(LetGo { notices, seen, aim })
+}
+
+fn gone(plugins: &Plugins, generation: &Generation, all: &[LetGo]) {
+    let plugin = &generation.plugin;
+    plugins.router.release(all);
+    let ids: Vec<u64> = all.iter().map(|one| one.seen.journal).filter(|id| *id != 0).collect();
+    if let Some(consumer) = super::super::consumer(plugins, plugin, HOLD).filter(|_| !ids.is_empty()) {
+        consumer.done_many(&ids);
+    }
+    if !all.is_empty() {
+        plugin.queue.went_on();
+    }
+    metrics::counter!("fts_plugin_released_total", "plugin" => plugin.name.to_string()).increment(all.len() as u64);
+}
+
+/// A held event cannot be stored now: it is given again after a pause.
+pub fn later(generation: &Generation, id: u64) -> Result<(), Failure> {
+    let Some(seen) = generation.hands.held(id) else {
+        return refuse(failure::NOT_FOUND, "this event is not held (any more)");
+    };
+    let plugin = &generation.plugin;
+    metrics::counter!("fts_plugin_put_off_total", "plugin" => plugin.name.to_string()).increment(1);
+    plugin.queue.later(Spilled { id, held: true, served: seen.served.clone(), again: true });
     Ok(())
 }
 

@@ -31,14 +31,13 @@ pub fn insert(tx: &Tx<'_>, mission: i64, change: &Change) -> Result<i64> {
     ]
     .to_vec();
     values.extend(subject_values(&change.subject)?);
-    tx.exec(
+    let sql =
         "INSERT INTO mission_change (mission_id, mission_guid, mission_name, mission_name_key, type, ts, server_ts,
             creator_uid, federated, uid, details_json, hash, external_uid, external_json, external_notes,
             external_token, feed_uid, feed_json, map_layer_uid, map_layer_json)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
-        &values,
-    )?;
-    tx.number("SELECT last_insert_rowid() AS n", &[])
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
+         RETURNING id AS n";
+    tx.number(sql, &values)
 }
 
 /// The columns from `uid` to `map_layer_json`.

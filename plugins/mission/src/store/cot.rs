@@ -56,6 +56,15 @@ pub fn change_of_journal(db: &impl Db, mission: i64, journal: u64) -> Result<Opt
     db.one(sql, params![mission, journal], |row| row.get("change_id"))
 }
 
+/// The newest number of the journal among the events of a mission; 0 = none came from there.
+///
+/// # Errors
+/// What SQLite says.
+pub fn newest_journal(db: &impl Db, mission: i64) -> Result<u64> {
+    let sql = "SELECT max(journal) AS n FROM mission_cot WHERE mission_id = ?1 AND journal IS NOT NULL";
+    Ok(u64::try_from(db.number(sql, params![mission])?).unwrap_or(0))
+}
+
 /// The newest event of an item of this mission.
 ///
 /// # Errors

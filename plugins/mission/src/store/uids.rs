@@ -29,22 +29,41 @@ pub fn put(
     details: Option<&Details>,
     at: (i64, i64),
 ) -> Result<bool> {
-    let (now, change) = at;
-    let json = details.map(Details::to_json);
-    let known = tx.exec(
-        "UPDATE mission_uid SET last_change_id = ?3, details_json = coalesce(?4, details_json)
-         WHERE mission_id = ?1 AND uid = ?2",
-        params![mission, uid, change, json.clone()],
-    )?;
-    if known > 0 {
+    if renew(tx, mission, uid, details, at.1)? {
         return Ok(false);
     }
+    add(tx, mission, uid, creator, details, at)?;
+    Ok(true)
+}
+
+/// A newer state of an item. False when it is not there.
+///
+/// # Errors
+/// What SQLite says.
+pub fn renew(tx: &Tx<'_>, mission: i64, uid: &str, details: Option<&Details>, change: i64) -> Result<bool> {
+    let sql = "UPDATE mission_uid SET last_change_id = ?3, details_json = coalesce(?4, details_json)
+         WHERE mission_id = ?1 AND uid = ?2";
+    Ok(tx.exec(sql, params![mission, uid, change, details.map(Details::to_json)])? > 0)
+}
+
+/// An item that is not there; `at` = when (ms UTC), and the number of its change.
+///
+/// # Errors
+/// `Constraint` when it is there; what SQLite says.
+pub fn add(
+    tx: &Tx<'_>,
+    mission: i64,
+    uid: &str,
+    creator: &str,
+    details: Option<&Details>,
+    (now, change): (i64, i64),
+) -> Result<()> {
     tx.exec(
         "INSERT INTO mission_uid (mission_id, uid, added, creator_uid, last_change_id, details_json)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![mission, uid, now, creator, change, json],
-    )?;
-    Ok(true)
+        params![mission, uid, now, creator, change, details.map(Details::to_json)],
+    )
+    .map(|_| ())
 }
 
 /// Takes one out, with its keywords. False when it was not there.

@@ -111,6 +111,10 @@ pub struct Template {
     pub(super) varints: bool,
     /// Eight digits that make a uid or message id unique: patched with the sequence number.
     pub(super) numbers: Vec<usize>,
+    /// They begin again at 0 after so many: things that are sent again and again.
+    pub(super) things: u32,
+    /// Eight digits of the whole sequence number.
+    pub(super) serials: Vec<usize>,
 }
 
 impl Template {
@@ -118,9 +122,15 @@ impl Template {
     pub(super) fn of_xml(text: String) -> Self {
         let place = |what: &str| text.find(what).map_or(0, |n| n + what.len());
         let times = [place(" time=\""), place(" start=\""), place(" stale=\"")];
-        let numbers = text.match_indices(NUMBER).map(|(n, _)| n).collect();
+        let places = |what: &str| text.match_indices(what).map(|(n, _)| n).collect();
+        let (numbers, serials) = (places(NUMBER), places(SERIAL));
         let mark = place(" opex=\"");
-        Self { bytes: text.into_bytes(), mark, times, varints: false, numbers }
+        Self { bytes: text.into_bytes(), mark, times, varints: false, numbers, things: u32::MAX, serials }
+    }
+
+    /// So many things that take turns, instead of a new one each time.
+    pub(super) fn of_things(self, things: u32) -> Self {
+        Self { things: things.max(1), ..self }
     }
 
     /// The event as it is sent now.
@@ -129,7 +139,10 @@ impl Template {
         write_digits(&mut self.bytes[mark + 11..mark + 19], u64::from(seq));
         write_digits(&mut self.bytes[mark + 20..mark + 32], sent_us);
         for &place in &self.numbers {
-            write_digits(&mut self.bytes[place..place + NUMBER.len()], u64::from(seq));
+            write_digits(&mut self.bytes[place..place + NUMBER.len()], u64::from(seq % self.things));
+        }
+        for &place in &self.serials {
+            write_digits(&mut self.bytes[place..place + SERIAL.len()], u64::from(seq));
         }
         for (n, &place) in self.times.iter().enumerate() {
             if self.varints {
@@ -151,6 +164,8 @@ impl Template {
 
 /// Stands where eight digits of the sequence number go besides the mark.
 pub(super) const NUMBER: &str = "#NUMBER#";
+/// The same where things take turns, but never beginning again.
+pub(super) const SERIAL: &str = "#SERIAL#";
 
 /// A varint of exactly six bytes, enough for milliseconds until the year 2109.
 pub(super) fn varint6(mut ms: u64) -> [u8; 6] {

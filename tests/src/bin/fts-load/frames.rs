@@ -84,7 +84,8 @@ fn frame(sender: usize, kind: u8, uid: &str, r#type: &str, how: &str, detail: &[
     // Three fields in a row of one key byte and six value bytes each.
     let first = find(&[&[6 << 3][..], &varint6(1_700_000_000_000)].concat()) + 1;
     let numbers = memchr::memmem::find_iter(&out, NUMBER).collect();
-    Template { times: [first, first + 7, first + 14], mark, varints: true, numbers, bytes: out }
+    let times = [first, first + 7, first + 14];
+    Template { times, mark, varints: true, numbers, things: u32::MAX, serials: Vec::new(), bytes: out }
 }
 
 fn between(text: &[u8], from: &str, to: &str) -> String {

@@ -20,11 +20,13 @@ mod idle;
 mod link;
 mod max;
 mod metrics;
+mod mission;
 mod report;
 mod room;
 mod sample;
 mod scan;
 mod secure;
+mod shelves;
 mod slow;
 mod spread;
 mod swarm;
@@ -33,6 +35,7 @@ mod target;
 mod texts;
 mod tls;
 mod trial;
+mod witness;
 mod workers;
 
 use std::process::ExitCode;
@@ -73,6 +76,8 @@ enum Mode {
     Tls(secure::Args),
     /// Honest clients of all kinds among hostile ones
     Swarm(swarm::Args),
+    /// A mission under load: events stored, noticed and released, reading it, polling it
+    Mission(mission::Args),
     /// Everything that is promised about speed and size in one run
     Bench(bench::Args),
     /// The raw fan-out program alone (the other modes start it themselves)
@@ -111,6 +116,7 @@ fn run(options: &Options, mode: &Mode) -> Result<Report, Fault> {
         Mode::Workers(args) => workers::run(options, args),
         Mode::Tls(args) => secure::run(options, args),
         Mode::Swarm(args) => swarm::run(options, args),
+        Mode::Mission(args) => mission::run(options, args),
         Mode::Bench(args) => bench::run(options, args),
         Mode::Ceiling(args) => ceiling::run(args).map(|()| Report::default()),
     }

@@ -21,10 +21,12 @@ use crate::{
     framing::Framing,
     link::{Link, SCRATCH},
     scan::{Scan, Search},
+    shelves::{Shelves, histogram},
     tally::Tally,
     target::Target,
     texts,
     tls::Identity,
+    witness::Witness,
 };
 
 /// What a room consists of.
@@ -63,6 +65,8 @@ pub struct Client {
     early: Option<Vec<u8>>,
     /// The look at whole frames.
     pub framing: Option<Framing>,
+    /// The look at notices of missions.
+    pub witness: Option<Witness>,
     /// Does anybody read it?
     pub reading: bool,
     /// Why it ended.
@@ -81,6 +85,8 @@ pub struct Room {
     pub tally: Tally,
     /// Microseconds from sending to receipt, while `recording`.
     pub latency: Histogram<u64>,
+    /// Where latencies of missions go, which are not to be mixed with the others'.
+    pub shelves: Option<Shelves>,
     /// Latency is recorded of every event whose sequence number has none of these bits; None = of none.
     pub recording: Option<u32>,
     /// Bytes received.
@@ -116,9 +122,6 @@ const NUMBERS: usize = 40_000;
 /// Up to so many clients everybody is counted as a sender; beyond it the table would be too big.
 const TABLE: usize = 1_000;
 
-/// Latencies up to a minute.
-const LONGEST_US: u64 = 60_000_000;
-
 impl Room {
     /// Connects all clients and waits until each can send events.
     ///
@@ -141,7 +144,8 @@ impl Room {
             search: Search::new(stride),
             clients: Vec::with_capacity(setup.clients),
             tally: Tally::new(setup.clients, counted, first),
-            latency: Histogram::new_with_bounds(1, LONGEST_US, 3).map_err(|e| Fault::Talk(e.to_string()))?,
+            latency: histogram()?,
+            shelves: None,
             recording: None,
             bytes: 0,
             began: Instant::now(),
@@ -188,9 +192,27 @@ impl Room {
         let early = protobuf.then(Vec::new);
         let (scan, sent, closed) = (Scan::default(), [0, 0], None);
         let framing = setup.strict.then(Framing::default);
-        self.clients.push(Client { link, scan, position, chat, marker, sent, early, framing, reading: true, closed });
+        let (witness, reading) = (None, true);
+        self.clients.push(Client {
+            link,
+            scan,
+            position,
+            chat,
+            marker,
+            sent,
+            early,
+            framing,
+            witness,
+            reading,
+            closed,
+        });
         // Handshakes and replays go on while the next ones connect.
         self.turn(Duration::ZERO)
+    }
+
+    /// Sender number of a client.
+    pub fn number(&self, n: usize) -> usize {
+        self.first + n
     }
 
     /// Microseconds since the room opened.
@@ -240,8 +262,9 @@ impl Room {
 
     fn read(&mut self, n: usize) {
         let Some(client) = self.clients.get_mut(n).filter(|c| c.closed.is_none()) else { return };
-        let Client { link, scan, early, framing, .. } = client;
+        let Client { link, scan, early, framing, witness, .. } = client;
         let (tally, search, latency, began) = (&mut self.tally, &self.search, &mut self.latency, self.began);
+        let shelves = &mut self.shelves;
         let (recording, bytes) = (self.recording, &mut self.bytes);
         let open = link.read(&mut self.scratch, &mut |data| {
             *bytes += data.len() as u64;
@@ -251,11 +274,15 @@ impl Room {
             if let Some(framing) = framing {
                 framing.feed(data);
             }
+            if let Some(witness) = witness {
+                witness.feed(data);
+            }
             let now = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
             scan.feed(data, search, |mark| {
                 let ours = tally.note(n, &mark);
                 if ours && recording.is_some_and(|mask| mark.seq & mask == 0) {
-                    latency.saturating_record(now.saturating_sub(mark.sent_us).max(1));
+                    let shelf = shelves.as_mut().and_then(|s| s.of(n, &mark));
+                    shelf.unwrap_or(latency).saturating_record(now.saturating_sub(mark.sent_us).max(1));
                 }
             });
         });

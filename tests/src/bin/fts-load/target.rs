@@ -80,6 +80,8 @@ pub struct Target {
     pub address: SocketAddr,
     /// TLS.
     pub tls: Option<SocketAddr>,
+    /// The TAK API without TLS.
+    pub http: Option<SocketAddr>,
     /// Whose CPU and memory is looked at.
     pub pid: Option<u32>,
     admin: Option<SocketAddr>,
@@ -101,6 +103,7 @@ impl Target {
                 name: "attached",
                 address,
                 tls: None,
+                http: None,
                 pid: options.pid,
                 admin: options.admin,
                 clock: sample::Clock::default(),
@@ -127,12 +130,13 @@ impl Target {
             |name: &str| table.get(name).and_then(|l| Some(loopback(u16::try_from(l.get("port")?.as_u64()?).ok()?)));
         let plain = address("cot_tcp")
             .ok_or_else(|| Fault::Start("no listener cot_tcp in run/listeners.json".into(), String::new()))?;
-        let (tls, admin) = (address("cot_tls"), address("admin"));
+        let (tls, http, admin) = (address("cot_tls"), address("marti_http"), address("admin"));
         let pid = Some(child.pid());
         Ok(Self {
             name: "fts",
             address: plain,
             tls,
+            http,
             pid,
             admin,
             clock: sample::Clock::default(),
@@ -163,6 +167,7 @@ impl Target {
             name: "ceiling",
             address,
             tls: None,
+            http: None,
             pid,
             admin: None,
             clock: sample::Clock::default(),

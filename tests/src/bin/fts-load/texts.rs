@@ -3,7 +3,7 @@
 //! Positions are padded in `remarks` to the wanted size, so that generator and server work with the length of real
 //! traffic. Chats carry a fresh message id and markers a fresh uid each, as from real clients.
 
-use super::event::{NUMBER, POSITION, RELIABLE, Template, blank_mark, callsign, uid};
+use super::event::{NUMBER, POSITION, RELIABLE, SERIAL, Template, blank_mark, callsign, uid};
 
 const ATAK: &str =
     r#"<takv os="34" version="5.2.0.4 (b1c7cd7a).1709130512-CIV" device="SAMSUNG SM-G998B" platform="ATAK-CIV"/>"#;
@@ -50,6 +50,22 @@ pub fn marker(sender: usize) -> Template {
         head = head(sender, RELIABLE, &format!("{sender:08}-0000-4000-8000-0000{NUMBER}"), "a-u-G", "h-g-i-g-o"),
         point = point(sender),
     ))
+}
+
+/// What stands in front of sender and number in the callsign of a mission's item: in the event, and in its notice.
+pub const SERIAL_BEGIN: &str = " callsign=\"N.";
+
+/// An item of a mission of about `size` bytes, one of `things` of this sender. Its callsign says sender and number, so
+/// that a notice can be told from every other one.
+pub fn mission_item(sender: usize, mission: &str, things: u32, size: usize) -> Template {
+    let (owner, callsign) = (uid(sender), callsign(sender));
+    let begin = format!(
+        r#"{head}{point}<detail><status readiness="true"/><archive/><link uid="{owner}" type="a-f-G-U-C" parent_callsign="{callsign}" relation="p-p"/><contact{SERIAL_BEGIN}{sender:05}.{SERIAL}"/><color argb="-1"/><usericon iconsetpath="COT_MAPPING_2525B/a-u/a-u-G"/><precisionlocation altsrc="???"/><remarks>"#,
+        head = head(sender, RELIABLE, &format!("{sender:08}-0000-4000-8000-0000{NUMBER}"), "a-u-G", "h-g-i-g-o"),
+        point = point(sender),
+    );
+    let end = format!(r#"</remarks><marti><dest mission="{mission}"/></marti></detail></event>"#);
+    Template::of_xml(padded(begin, &end, size)).of_things(things)
 }
 
 /// Asks for protobuf (cot.md 3.3).
