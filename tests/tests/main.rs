@@ -51,6 +51,7 @@ mod injector;
 mod lifecycle;
 mod listeners;
 mod marti_status;
+mod mission_cli;
 mod newcomer;
 mod overflow;
 mod oversize;
