@@ -52,6 +52,7 @@ mod injector;
 mod lifecycle;
 mod listeners;
 mod marti_status;
+mod mission_cli;
 mod mission_kill;
 mod mission_life;
 mod mission_load;
