@@ -20,5 +20,6 @@ pub mod probe;
 mod readers;
 pub mod rows;
 pub mod setting;
+mod settle;
 pub mod transaction;
 mod writer;

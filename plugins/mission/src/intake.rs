@@ -96,9 +96,9 @@ fn dests(desk: &Desk, event: &Event<'_>, passed: &[(String, String)]) -> Vec<Des
     all
 }
 
-/// One transaction. Notices are kept with their event, because they leave with it.
+/// One transaction, which need not wait for the disk: the journal has them. Notices are kept with their event, because they leave with it.
 fn store(desk: &Desk, jobs: &[Job]) -> Result<Vec<Stored>, Refusal> {
-    desk.write_then(
+    desk.write_held(
         |w| {
             let mut known = HashMap::new();
             jobs.iter().map(|job| store_one(desk, w, job, &mut known)).collect()

@@ -71,7 +71,8 @@ pub fn call(plugins: &Arc<Plugins>, generation: &Arc<Generation>, operation: &st
         op::SQL_MIGRATE => answer(migrate(plugins, generation, &args::<Vec<Migration>>(bytes)?)),
         op::SQL_EXEC => answer(exec(plugins, generation, args(bytes)?)),
         op::SQL_QUERY => answer(query(plugins, generation, args(bytes)?)),
-        op::SQL_BEGIN => answer(begin(plugins, generation)),
+        op::SQL_BEGIN => answer(begin(plugins, generation, false)),
+        op::SQL_BEGIN_LAZY => answer(begin(plugins, generation, true)),
         op::SQL_COMMIT => answer(end(generation, true)),
         op::SQL_ROLLBACK => answer(end(generation, false)),
         op::SQL_CURSOR => answer(cursor(plugins, generation, args(bytes)?)),
@@ -129,8 +130,9 @@ fn query(plugins: &Plugins, generation: &Generation, statement: Statement) -> Re
     }
 }
 
-fn begin(plugins: &Plugins, generation: &Generation) -> Result<(), Failure> {
-    let transaction = database(plugins, generation)?.begin().map_err(|e| failed(&e))?;
+fn begin(plugins: &Plugins, generation: &Generation, lazy: bool) -> Result<(), Failure> {
+    let database = database(plugins, generation)?;
+    let transaction = if lazy { database.begin_lazy() } else { database.begin() }.map_err(|e| failed(&e))?;
     OPEN.set(Some((generation.name().clone(), transaction)));
     guard::set_transaction(true);
     Ok(())
