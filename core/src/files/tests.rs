@@ -182,7 +182,12 @@ struct Watcher {
 
 impl Keeper for Watcher {
     fn may_go(&self, hash: &Hash, cause: Cause<'_>) -> Result<(), String> {
-        self.asked.lock().push(format!("{hash} {}", asking.unwrap_or("-")));
+        let by = match cause {
+            Cause::Plugin(name) => name,
+            Cause::Deleted => "deleted",
+            Cause::Expired => "expired",
+        };
+        self.asked.lock().push(format!("{hash} {by}"));
         if self.veto { Err("mission: it is in a mission".into()) } else { Ok(()) }
     }
 

@@ -20,10 +20,7 @@ pub mod probe;
 mod readers;
 pub mod rows;
 pub mod setting;
-<<<<<<< HEAD
-pub mod snapshot;
-=======
 mod settle;
->>>>>>> perf
+pub mod snapshot;
 pub mod transaction;
 mod writer;

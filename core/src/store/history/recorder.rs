@@ -180,11 +180,15 @@ impl Recorder {
         let mut tries = 0;
         // Nearly all batches are positions only and change no session.
         let sessions = rows.iter().any(|row| matches!(row, Row::Session { .. } | Row::Goodbye(_)));
+        // Positions need not wait for the disk: a power cut may take the last second of them. What is in the journal is
+        // there only until it is told that it is stored, and must be.
+        let lazy = !rows.iter().any(|row| matches!(row, Row::Event { entry, .. } if entry.journal != 0));
         loop {
             let mut open = if sessions { self.open.clone() } else { Open::new() };
             let result = {
                 let _timed = meters::timed("record");
-                history.db.begin().and_then(|tx| {
+                let tx = if lazy { history.db.begin_lazy() } else { history.db.begin() };
+                tx.and_then(|tx| {
                     write::all(&tx, rows, archive, &mut open)?;
                     tx.commit()
                 })
