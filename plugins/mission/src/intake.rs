@@ -1,10 +1,11 @@
 //! Events that clients send to missions (mission.md 5.2): the host has checked that the sender may write, and holds them.
 //!
 //! First all that wait are stored in one transaction: item, event, change. Then all are released in one step, in order: the
-//! notice to every live member, the sender included, and behind it the event to the others. One that comes again after a crash is known
-//! by its journal number and stored once. When the batch cannot be stored, each is tried alone, so that one bad event
-//! takes no other with it. When the database is busy or the disk full, the event and those behind it are put off. What must
-//! not happen: an event released before it is stored; a release to somebody who is in none of its missions.
+//! notice to every live member, the sender included, and behind it the event to the others. Both with the pen
+//! ([`crate::write`]): nobody's notice overtakes. One that comes again after a crash is known by its journal number and
+//! stored once. When the batch cannot be stored, each is tried alone, so that one bad event takes no other with it. When
+//! the database is busy or the disk full, the event and those behind it are put off. What must not happen: an event
+//! released before it is stored; a release to somebody who is in none of its missions.
 use std::collections::{BTreeSet, HashMap};
 
 use fts_plugin_api::{
@@ -37,28 +38,32 @@ type Stored = (Vec<String>, Vec<After>);
 /// Takes what waits.
 pub fn take(desk: &Desk, held: Vec<Held<'_>>) -> Result<()> {
     let jobs: Vec<_> = held.iter().map(|h| Job::of(desk, h)).collect();
-    match store(desk, &jobs) {
-        Ok(stored) => return release_all(desk, held, stored),
-        Err(refusal) if refusal.is_passing() => return put_off(desk, held, &refusal),
+    let mut waiting = held;
+    match store(desk, &jobs, |stored| release_all(desk, std::mem::take(&mut waiting), stored)) {
+        Ok(done) => return done,
+        Err(refusal) if refusal.is_passing() => return put_off(desk, waiting, &refusal),
         Err(_) => {}
     }
     let mut first = Ok(());
-    let mut rest = held.into_iter().zip(&jobs);
+    let mut rest = waiting.into_iter().zip(&jobs);
     while let Some((held, job)) = rest.next() {
-        match store(desk, std::slice::from_ref(job)) {
-            Ok(stored) => first = first.and(release_all(desk, vec![held], stored)),
+        let (uid, journal) = (held.event.uid().into_owned(), held.journal_id());
+        let mut one = vec![held];
+        let done = match store(desk, std::slice::from_ref(job), |s| release_all(desk, std::mem::take(&mut one), s)) {
+            Ok(done) => done,
             Err(refusal) if refusal.is_passing() => {
-                return put_off(desk, std::iter::once(held).chain(rest.map(|(held, _)| held)), &refusal);
+                return put_off(desk, one.into_iter().chain(rest.map(|(held, _)| held)), &refusal);
             }
             Err(refusal) => {
                 tracing::error!(
-                    event = "mission.not_stored", uid = %held.event.uid(), journal = held.journal_id(),
+                    event = "mission.not_stored", %uid, journal,
                     "an event for a mission could not be stored and goes nowhere: {refusal}"
                 );
                 desk.host.count("not_stored_total", &[], 1);
-                first = first.and(held.discard());
+                one.into_iter().try_for_each(Held::discard)
             }
-        }
+        };
+        first = first.and(done);
     }
     first
 }
@@ -119,14 +124,15 @@ fn dests(desk: &Desk, event: &Event<'_>, passed: &[(String, String)]) -> Vec<Des
     all
 }
 
-/// One transaction. Notices are kept with their event, because they leave with it.
-fn store(desk: &Desk, jobs: &[Job]) -> Result<Vec<Stored>, Refusal> {
+/// One transaction, and `release` with what follows from it, before anybody else writes: so notices of events and of
+/// requests leave in the order of their changes (4.6). Notices are kept with their event, because they leave with it.
+fn store<T>(desk: &Desk, jobs: &[Job], release: impl FnOnce(Vec<Stored>) -> T) -> Result<T, Refusal> {
     desk.write_then(
         |w| {
             let mut known = HashMap::new();
             jobs.iter().map(|job| store_one(desk, w, job, &mut known)).collect()
         },
-        |stored, _| stored,
+        |stored, _| release(stored),
     )
 }
 

@@ -178,8 +178,10 @@ impl Recorder {
     fn written(&mut self, rows: &[Row], archive: Archive) -> bool {
         let history = self.history.clone();
         let mut tries = 0;
+        // Nearly all batches are positions only and change no session.
+        let sessions = rows.iter().any(|row| matches!(row, Row::Session { .. } | Row::Goodbye(_)));
         loop {
-            let mut open = self.open.clone();
+            let mut open = if sessions { self.open.clone() } else { Open::new() };
             let result = {
                 let _timed = meters::timed("record");
                 history.db.begin().and_then(|tx| {
@@ -189,7 +191,9 @@ impl Recorder {
             };
             let error = match result {
                 Ok(()) => {
-                    self.open = open;
+                    if sessions {
+                        self.open = open;
+                    }
                     meters::batch(rows.len());
                     if !self.scarce && history.trouble.get().is_some() {
                         history.trouble.set(None);
