@@ -45,9 +45,17 @@ pub(super) struct Facts {
     pub path: PathBuf,
     pub options: Options,
     pub closed: AtomicBool,
+    /// Lazy transactions there were, and a thread that settles them ([`super::settle`]).
+    pub settles: AtomicBool,
+    /// Something lazy may not be on the disk.
+    pub unsettled: AtomicBool,
 }
 
 impl Facts {
+    pub fn new(path: PathBuf, options: Options) -> Self {
+        let no = || AtomicBool::new(false);
+        Self { path, options, closed: no(), settles: no(), unsettled: no() }
+    }
     pub fn closed(&self) -> StoreError {
         StoreError::Closed { db: self.path.clone() }
     }
@@ -83,6 +91,8 @@ pub(super) struct Link {
     pub sqlite: Connection,
     pub facts: Arc<Facts>,
     guard: Arc<Guard>,
+    /// Commits do not wait for the disk, until the end of this transaction.
+    relaxed: AtomicBool,
 }
 
 impl Link {
@@ -104,7 +114,7 @@ impl Link {
             ours: AtomicBool::new(false),
             refused: Mutex::new(None),
         };
-        let mut link = Self { sqlite, facts: facts.clone(), guard: Arc::new(guard) };
+        let mut link = Self { sqlite, facts: facts.clone(), guard: Arc::new(guard), relaxed: AtomicBool::new(false) };
         link.settle(role)?;
         link.hook().map_err(fail)?;
         Ok(link)
@@ -215,6 +225,13 @@ impl Link {
         self.ours(sql, |c| c.execute_batch(sql))
     }
 
+    /// The next transaction does not wait for the disk; from [`Self::roll_back`] on all do again.
+    pub fn relax(&self) -> Result<(), StoreError> {
+        self.own("PRAGMA synchronous=NORMAL")?;
+        self.relaxed.store(true, Relaxed);
+        Ok(())
+    }
+
     /// Ends whatever transaction is open. After it the connection is as new, or the next BEGIN says why not.
     pub fn roll_back(&self) {
         self.deadline(None);
@@ -222,6 +239,11 @@ impl Link {
             && let Err(error) = self.own("ROLLBACK")
         {
             tracing::error!(event = "db.error", %error, "rollback failed");
+        }
+        if self.relaxed.swap(false, Relaxed)
+            && let Err(error) = self.own("PRAGMA synchronous=FULL")
+        {
+            tracing::error!(event = "db.error", %error, "commits of this database may be late on the disk");
         }
     }
 

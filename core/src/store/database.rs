@@ -7,10 +7,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -87,9 +84,9 @@ pub struct Database {
 
 // Fields drop in this order: readers cannot move the log into the file, the writer, closing last, does.
 #[derive(Debug)]
-struct Inner {
-    readers: Arc<Readers>,
-    writer: Writer,
+pub(super) struct Inner {
+    pub readers: Arc<Readers>,
+    pub writer: Writer,
     _dir: Option<TempDir>,
 }
 
@@ -115,7 +112,7 @@ impl Database {
     }
 
     fn with(path: &Path, options: Options, dir: Option<TempDir>) -> Result<Self, StoreError> {
-        let facts = Arc::new(Facts { path: path.into(), options, closed: AtomicBool::new(false) });
+        let facts = Arc::new(Facts::new(path.into(), options));
         let writer = Writer::new(Link::open(&facts, Role::Writer)?);
         Ok(Self { inner: Arc::new(Inner { readers: Readers::new(facts), writer, _dir: dir }) })
     }
@@ -190,7 +187,16 @@ impl Database {
     /// # Errors
     /// [`StoreError::Busy`], [`StoreError::InTransaction`], [`StoreError::Closed`].
     pub fn begin(&self) -> Result<Transaction, StoreError> {
-        Transaction::begin(self)
+        Transaction::begin(self, false)
+    }
+
+    /// The same, but the commit does not wait for the disk, which has it within a second: it survives the end of the
+    /// process at once, a power cut only then. For what a journal keeps meanwhile.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub fn begin_lazy(&self) -> Result<Transaction, StoreError> {
+        Transaction::begin(self, true)
     }
 
     /// Bytes on disk: file and write-ahead log.
@@ -282,6 +288,10 @@ impl Database {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.inner.writer.facts.closed.load(Relaxed)
+    }
+
+    pub(super) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
     }
 
     pub(super) fn writer(&self) -> &Writer {

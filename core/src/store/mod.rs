@@ -20,6 +20,10 @@ pub mod probe;
 mod readers;
 pub mod rows;
 pub mod setting;
+<<<<<<< HEAD
 pub mod snapshot;
+=======
+mod settle;
+>>>>>>> perf
 pub mod transaction;
 mod writer;

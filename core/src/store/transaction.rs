@@ -19,6 +19,7 @@ use super::{
     error::StoreError,
     group::SLOW,
     rows::{Rows, Value},
+    settle,
     writer::Held,
 };
 
@@ -31,10 +32,11 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    pub(super) fn begin(database: &Database) -> Result<Self, StoreError> {
+    pub(super) fn begin(database: &Database, lazy: bool) -> Result<Self, StoreError> {
         let writer = database.writer();
         let link = writer.take()?;
-        if let Err(error) = link.own("BEGIN IMMEDIATE") {
+        let ready = if lazy { settle::begin(database.inner(), &link) } else { Ok(()) };
+        if let Err(error) = ready.and_then(|()| link.own("BEGIN IMMEDIATE")) {
             writer.release(link);
             return Err(error);
         }
@@ -69,7 +71,7 @@ impl Transaction {
         self.run(|link| link.query(sql, params, true))
     }
 
-    /// Makes everything durable; after Ok it survives a power cut (with `synchronous` full).
+    /// Makes everything durable; after Ok it survives a power cut (with `synchronous` full, and unless it is a lazy one).
     ///
     /// # Errors
     /// Nothing of the transaction is stored.

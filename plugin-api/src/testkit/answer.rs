@@ -125,7 +125,7 @@ impl Object {
             op::SQL_MIGRATE => with(args, |steps: Vec<_>| database.migrate(&steps, shared.now())),
             op::SQL_EXEC => with(args, |statement| database.exec(&statement)),
             op::SQL_QUERY => with(args, |statement| database.query(&statement)),
-            op::SQL_BEGIN => database.begin().map(|()| message::pack(&())),
+            op::SQL_BEGIN | op::SQL_BEGIN_LAZY => database.begin().map(|()| message::pack(&())),
             op::SQL_COMMIT => database.commit().map(|()| message::pack(&())),
             op::SQL_ROLLBACK => database.rollback().map(|()| message::pack(&())),
             op::SQL_READ => database.begin_read().map(|()| message::pack(&())),

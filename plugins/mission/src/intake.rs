@@ -125,9 +125,10 @@ fn dests(desk: &Desk, event: &Event<'_>, passed: &[(String, String)]) -> Vec<Des
 }
 
 /// One transaction, and `release` with what follows from it, before anybody else writes: so notices of events and of
-/// requests leave in the order of their changes (4.6). Notices are kept with their event, because they leave with it.
+/// requests leave in the order of their changes (4.6). It need not wait for the disk: the journal has the events. Notices
+/// are kept with their event, because they leave with it.
 fn store<T>(desk: &Desk, jobs: &[Job], release: impl FnOnce(Vec<Stored>) -> T) -> Result<T, Refusal> {
-    desk.write_then(
+    desk.write_held(
         |w| {
             let mut known = HashMap::new();
             jobs.iter().map(|job| store_one(desk, w, job, &mut known)).collect()

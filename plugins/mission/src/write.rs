@@ -175,10 +175,31 @@ impl Desk {
         f: impl FnOnce(&mut Write<'_, '_>) -> Result<T, Refusal>,
         then: impl FnOnce(T, Vec<After>) -> U,
     ) -> Result<U, Refusal> {
+        self.transact(false, f, then)
+    }
+
+    /// The same of held events: they are in the host's journal and answered to nobody, so they need not wait for the disk.
+    ///
+    /// # Errors
+    /// As [`Desk::write`].
+    pub fn write_held<T, U>(
+        &self,
+        f: impl FnOnce(&mut Write<'_, '_>) -> Result<T, Refusal>,
+        then: impl FnOnce(T, Vec<After>) -> U,
+    ) -> Result<U, Refusal> {
+        self.transact(true, f, then)
+    }
+
+    fn transact<T, U>(
+        &self,
+        lazy: bool,
+        f: impl FnOnce(&mut Write<'_, '_>) -> Result<T, Refusal>,
+        then: impl FnOnce(T, Vec<After>) -> U,
+    ) -> Result<U, Refusal> {
         let _pen = self.pen();
         let (now, content_hash) = (self.host.now(), self.config.notify_content_hash);
         let mut refused = None;
-        let done = self.host.sql().tx(|tx| {
+        let work = |tx: &Tx<'_>| {
             let mut write = Write {
                 tx,
                 now,
@@ -198,7 +219,9 @@ impl Desk {
                     Err(Error::new("refused"))
                 }
             }
-        });
+        };
+        let sql = self.host.sql();
+        let done = if lazy { sql.tx_lazy(work) } else { sql.tx(work) };
         match (done, refused) {
             (Ok((value, after, newest)), _) => {
                 let value = then(value, after);

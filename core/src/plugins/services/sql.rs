@@ -72,7 +72,8 @@ pub fn call(plugins: &Arc<Plugins>, generation: &Arc<Generation>, operation: &st
         op::SQL_MIGRATE => answer(migrate(plugins, generation, &args::<Vec<Migration>>(bytes)?)),
         op::SQL_EXEC => answer(exec(plugins, generation, args(bytes)?)),
         op::SQL_QUERY => answer(query(plugins, generation, args(bytes)?)),
-        op::SQL_BEGIN => answer(begin(plugins, generation)),
+        op::SQL_BEGIN => answer(begin(plugins, generation, false)),
+        op::SQL_BEGIN_LAZY => answer(begin(plugins, generation, true)),
         op::SQL_COMMIT => answer(end(generation, true)),
         op::SQL_ROLLBACK => answer(end(generation, false)),
         op::SQL_READ => answer(read::begin(plugins, generation)),
@@ -136,9 +137,10 @@ fn query(plugins: &Plugins, generation: &Generation, statement: Statement) -> Re
     }
 }
 
-fn begin(plugins: &Plugins, generation: &Generation) -> Result<(), Failure> {
+fn begin(plugins: &Plugins, generation: &Generation, lazy: bool) -> Result<(), Failure> {
     read::only(generation)?;
-    let transaction = database(plugins, generation)?.begin().map_err(|e| failed(&e))?;
+    let database = database(plugins, generation)?;
+    let transaction = if lazy { database.begin_lazy() } else { database.begin() }.map_err(|e| failed(&e))?;
     OPEN.set(Some((generation.name().clone(), transaction)));
     guard::set_transaction(true);
     Ok(())

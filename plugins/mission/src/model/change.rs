@@ -124,26 +124,31 @@ pub struct ChangeView {
 impl Change {
     /// See [`ChangeView`].
     pub fn view(&self) -> ChangeView {
+        self.clone().into_view()
+    }
+
+    /// The same of one that is not needed any more: nothing of a long history is copied.
+    pub fn into_view(self) -> ChangeView {
         let mut view = ChangeView {
             kind: self.kind.name(),
             is_federated_change: self.federated,
-            mission_name: self.mission_name.clone(),
-            mission_guid: self.mission_guid.clone(),
+            mission_name: self.mission_name,
+            mission_guid: self.mission_guid,
             timestamp: Stamp(self.timestamp),
             server_time: Stamp(self.server_time),
-            creator_uid: self.creator_uid.clone(),
+            creator_uid: self.creator_uid,
             ..ChangeView::default()
         };
-        match &self.subject {
+        match self.subject {
             Subject::Mission => {}
             Subject::Uid(uid, details) => {
-                view.content_uid = Some(uid.clone());
-                view.details = details.clone();
+                view.content_uid = Some(uid);
+                view.details = details;
             }
-            Subject::Content(resource) => view.content_resource = Some(resource.clone()),
-            Subject::External(external, token) => view.external_data = Some(external.with_token(token)),
-            Subject::MapLayer(layer) => view.map_layer = Some(layer.clone()),
-            Subject::Feed(feed) => view.mission_feed = Some(feed.clone()),
+            Subject::Content(resource) => view.content_resource = Some(resource),
+            Subject::External(external, token) => view.external_data = Some(external.with_token(&token)),
+            Subject::MapLayer(layer) => view.map_layer = Some(layer),
+            Subject::Feed(feed) => view.mission_feed = Some(feed),
         }
         view
     }

@@ -39,7 +39,7 @@ pub fn list(visit: &mut Visit<'_>) -> Answer {
             if !std::mem::take(&mut first) {
                 text.push(b',');
             }
-            serde_json::to_writer(&mut text, &change.view()).map_err(|e| e.to_string())?;
+            serde_json::to_writer(&mut text, &change.into_view()).map_err(|e| e.to_string())?;
         }
         Ok(text)
     });

@@ -14,8 +14,12 @@ use crate::{
     visit::Visit,
 };
 
-/// Events of one page; one may have some hundred KiB.
+/// Events of the first page; one may have some hundred KiB.
 const PAGE: i64 = 32;
+/// Bytes that the pages behind it are to have, as far as the one before tells.
+const WANTED: usize = 256 * 1024;
+/// Events of such a page at most.
+const MOST: usize = 64;
 const HEAD: &str = "<?xml version='1.0' encoding='UTF-8' standalone='yes'?>\n<events>";
 
 /// GET `{m}/cot`.
@@ -24,7 +28,7 @@ pub fn dump(visit: &mut Visit<'_>) -> Answer {
     let upto = cot::last_item(&host.sql(), mission)?;
     let room = chat::room(own_host(&visit.request.head().host), &visit.mission.name);
     let path = params::filled(visit.request, "path").map(str::to_owned);
-    let pages = Pages { host, mission, after: 0, upto, path, room };
+    let pages = Pages { host, mission, after: 0, upto, path, room, limit: PAGE };
     let whole = std::iter::once(Ok(HEAD.as_bytes().to_vec())).chain(pages);
     Ok(Response::pieces("application/xml", whole.chain(std::iter::once(Ok(b"</events>".to_vec())))))
 }
@@ -49,6 +53,7 @@ struct Pages {
     upto: i64,
     path: Option<String>,
     room: String,
+    limit: i64,
 }
 
 impl Iterator for Pages {
@@ -59,10 +64,13 @@ impl Iterator for Pages {
             Ok(page) if page.is_empty() => None,
             Ok(page) => {
                 let mut text = Vec::new();
-                for event in &page {
+                let count = page.len();
+                for event in page {
                     text.extend_from_slice(&shown(event, &self.room));
                     text.push(b'\n');
                 }
+                let fit = WANTED * count / text.len().max(1);
+                self.limit = i64::try_from(fit.clamp(1, MOST)).unwrap_or(PAGE);
                 Some(Ok(text))
             }
             Err(error) => {
@@ -76,21 +84,21 @@ impl Iterator for Pages {
 impl Pages {
     fn page(&mut self) -> Result<Vec<StoredCot>> {
         let span = (self.after, self.upto);
-        let page = cot::latest_page(&self.host.sql(), self.mission, span, self.path.as_deref(), PAGE)?;
+        let page = cot::latest_page(&self.host.sql(), self.mission, span, self.path.as_deref(), self.limit)?;
         self.after = page.last().map_or(self.upto, |(item, _)| *item);
         Ok(page.into_iter().map(|(_, event)| event).collect())
     }
 }
 
 /// As it is stored, but for the room of a chat of this mission.
-fn shown(stored: &StoredCot, room: &str) -> Vec<u8> {
+fn shown(stored: StoredCot, room: &str) -> Vec<u8> {
     if stored.xml.contains("<__chat")
         && let Ok(cot) = Cot::parse(stored.xml.clone().into_bytes())
         && let Some(text) = chat::rehost(&Event::of(cot.text(), cot.spans()), room)
     {
         return text;
     }
-    stored.xml.clone().into_bytes()
+    stored.xml.into_bytes()
 }
 
 #[cfg(test)]

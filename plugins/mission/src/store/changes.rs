@@ -136,26 +136,38 @@ pub fn squashed(db: &impl Db, mission: i64, window: Window) -> Result<Vec<i64>> 
 }
 
 /// The last making or unmaking; per author the newest ADD of what is there, the newest REMOVE of what is not; the newest
-/// of each external record, token and note; all of map layers and feeds.
+/// of each external record, token and note; all of map layers and feeds. Each part has an index of its own, and grouping
+/// comes before looking whether an item is there: a mission has ten changes to each.
 const SQUASH: &str = "
-    WITH c AS (SELECT * FROM mission_change WHERE mission_id = ?1 AND server_ts BETWEEN ?2 AND ?3)
     SELECT json_group_array(id) AS ids FROM (
-        SELECT max(id) AS id FROM c WHERE type < 2
-        UNION ALL SELECT max(c.id) FROM c JOIN mission_uid u ON u.mission_id = ?1 AND u.uid = c.uid
-            WHERE c.type = 2 GROUP BY c.uid, c.creator_uid
-        UNION ALL SELECT max(id) FROM c WHERE type = 3 AND uid IS NOT NULL AND NOT EXISTS
-            (SELECT 1 FROM mission_uid u WHERE u.mission_id = ?1 AND u.uid = c.uid) GROUP BY uid
-        UNION ALL SELECT max(c.id) FROM c JOIN mission_content k ON k.mission_id = ?1 AND k.hash = c.hash
-            WHERE c.type = 2 GROUP BY c.hash, c.creator_uid
-        UNION ALL SELECT max(id) FROM c WHERE type = 3 AND hash IS NOT NULL AND NOT EXISTS
-            (SELECT 1 FROM mission_content k WHERE k.mission_id = ?1 AND k.hash = c.hash) GROUP BY hash
-        UNION ALL SELECT max(id) FROM c WHERE external_uid IS NOT NULL
+        SELECT max(id) AS id FROM mission_change WHERE mission_id = ?1 AND server_ts BETWEEN ?2 AND ?3 AND type < 2
+        UNION ALL SELECT id FROM (SELECT max(id) AS id, uid FROM mission_change
+                WHERE mission_id = ?1 AND type = 2 AND uid IS NOT NULL AND server_ts BETWEEN ?2 AND ?3
+                GROUP BY uid, creator_uid) c
+            WHERE EXISTS (SELECT 1 FROM mission_uid u WHERE u.mission_id = ?1 AND u.uid = c.uid)
+        UNION ALL SELECT id FROM (SELECT max(id) AS id, uid FROM mission_change
+                WHERE mission_id = ?1 AND type = 3 AND uid IS NOT NULL AND server_ts BETWEEN ?2 AND ?3 GROUP BY uid) c
+            WHERE NOT EXISTS (SELECT 1 FROM mission_uid u WHERE u.mission_id = ?1 AND u.uid = c.uid)
+        UNION ALL SELECT id FROM (SELECT max(id) AS id, hash FROM mission_change
+                WHERE mission_id = ?1 AND type = 2 AND hash IS NOT NULL AND server_ts BETWEEN ?2 AND ?3
+                GROUP BY hash, creator_uid) c
+            WHERE EXISTS (SELECT 1 FROM mission_content k WHERE k.mission_id = ?1 AND k.hash = c.hash)
+        UNION ALL SELECT id FROM (SELECT max(id) AS id, hash FROM mission_change
+                WHERE mission_id = ?1 AND type = 3 AND hash IS NOT NULL AND server_ts BETWEEN ?2 AND ?3 GROUP BY hash) c
+            WHERE NOT EXISTS (SELECT 1 FROM mission_content k WHERE k.mission_id = ?1 AND k.hash = c.hash)
+        UNION ALL SELECT max(id) FROM mission_change
+            WHERE mission_id = ?1 AND external_uid IS NOT NULL AND server_ts BETWEEN ?2 AND ?3
             GROUP BY type, external_uid, external_token, external_notes
-        UNION ALL SELECT id FROM c WHERE map_layer_uid IS NOT NULL OR feed_uid IS NOT NULL
+        UNION ALL SELECT id FROM mission_change
+            WHERE mission_id = ?1 AND map_layer_uid IS NOT NULL AND server_ts BETWEEN ?2 AND ?3
+        UNION ALL SELECT id FROM mission_change
+            WHERE mission_id = ?1 AND feed_uid IS NOT NULL AND server_ts BETWEEN ?2 AND ?3
     ) WHERE id IS NOT NULL";
 
-/// The columns [`change`] reads; the table is `c`.
-pub const SELECT: &str = "SELECT c.*, (SELECT resource_json FROM mission_content k
+/// The columns [`change`] reads, and no more: each costs every line of a history. The table is `c`.
+pub const SELECT: &str = "SELECT c.id, c.type, c.mission_name, c.mission_guid, c.ts, c.server_ts, c.creator_uid,
+        c.federated, c.uid, c.details_json, c.hash, c.external_json, c.external_token, c.feed_json, c.map_layer_json,
+        (SELECT resource_json FROM mission_content k
         WHERE k.mission_id = c.mission_id AND k.hash = c.hash) AS resource_json
     FROM mission_change c ";
 

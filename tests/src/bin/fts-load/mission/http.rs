@@ -88,7 +88,7 @@ impl Http {
             }
         }
         timed.rest = began.elapsed().saturating_sub(timed.first);
-        if last != *b"0\r\n\r\n" {
+        if length(&head).map_or(last != *b"0\r\n\r\n", |length| timed.bytes != length) {
             return Err(Fault::Talk(format!("GET {path}: cut short after {} bytes", timed.bytes)));
         }
         Ok(timed)
@@ -103,4 +103,10 @@ impl Http {
         stream.write_all(text.as_bytes()).tried(what())?;
         Ok(stream)
     }
+}
+
+/// What an answer says about its length; None = it comes in chunks, the last of which is empty.
+fn length(head: &[u8]) -> Option<u64> {
+    let text = String::from_utf8_lossy(head).to_ascii_lowercase();
+    text.split("\r\n\r\n").next()?.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok())
 }
