@@ -219,7 +219,7 @@ fn ac_39_members_of_an_open_mission_may_fetch_its_files() {
     assert!(!may("carol", "Red"), "in its group, but no member");
     scene.ask(CAROL, "PUT", "/Marti/api/missions/Closed/subscription?uid=C&password=river", 201);
     assert!(may("carol", "Red") && !may("carol", "Blue") && !may("bob", "Red"));
-    scene.ask(CAROL, "DELETE", "/Marti/api/missions/Closed/subscription?uid=C", 200);
+    scene.ask(CAROL, "DELETE", "/Marti/api/missions/Closed/subscription?uid=C&disconnectOnly=false", 200);
     assert!(!may("carol", "Red"));
 }
 
