@@ -9,7 +9,7 @@ use crate::sync_bed;
 use std::time::{Duration, Instant};
 
 use fts_tests::{Client, Pki, Server, Web};
-use mission_bed::{FLOOD, Person, TO_FLOOD, changes, events, item, put, uids};
+use mission_bed::{FLOOD, Person, Stage, TO_FLOOD, changes, events, item, put, uids};
 use serde_json::json;
 use sync_bed::{peak, reset_peak, rss};
 
@@ -105,6 +105,31 @@ fn ac_57_every_one_of_many_members_hears_every_change_in_the_order_of_their_numb
 #[ignore = "a minute and 2 000 descriptors: AC-57 in full size"]
 fn ac_57_in_full_size_a_thousand_members_and_a_hundred_changes() {
     all_hear(1_000, 100);
+}
+
+#[test]
+fn notices_of_events_and_requests_leave_in_the_order_of_their_changes() {
+    const ITEMS: usize = 400;
+    const REMOVALS: usize = 60;
+    let (mut stage, _) = Stage::flood();
+    let web = stage.bob.web.clone();
+    let asking = std::thread::spawn(move || {
+        for n in 0..REMOVALS {
+            web.delete(&format!("{FLOOD}/contents?uid=m-{n:03}&creatorUid=B")).expect(200);
+        }
+    });
+    let items: String = (0..ITEMS).map(|n| item(&format!("m-{n:03}"), TO_FLOOD)).collect();
+    stage.alice.client.send(&items);
+    let mut heard = Vec::new();
+    while heard.len() < ITEMS + REMOVALS {
+        let event = stage.bob.client.next();
+        if event.kind() == "t-x-m-c" {
+            let change = mission_bed::notice(&event, "t-x-m-c").at("MissionChanges/MissionChange").unwrap();
+            heard.push((change.child("type").unwrap().text(), change.child("contentUid").unwrap().text()));
+        }
+    }
+    asking.join().unwrap();
+    assert_eq!(heard, changes(&stage.bob.web, FLOOD)[1..]);
 }
 
 #[test]

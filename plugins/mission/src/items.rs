@@ -1,14 +1,14 @@
-//! Map items go into a mission and out of it: the one place that writes row, event, change and notice together, whoever
-//! asks (an event sent to the mission, `PUT contents`, a package, another plugin).
+//! Map items go into a mission and out of it, and files out of it: the one place that writes row, event, change and notice
+//! together, whoever asks (an event sent to the mission, `PUT contents`, a package, another plugin).
 use fts_plugin_api::{cot::Cot, sdk::Event, tracing};
 
 use crate::{
     config::Config,
-    model::{Change, ChangeKind, Details, Mission, Subject},
+    model::{Change, ChangeKind, Details, Mission, Resource, Subject},
     notice::Notice,
     refusal::Refusal,
     store::{
-        changes,
+        changes, contents,
         cot::{self, StoredCot},
         layers, uids,
     },
@@ -177,4 +177,26 @@ pub fn remove_uid(w: &mut Write<'_, '_>, mission: &Mission, uid: &str, creator: 
     w.counted.remove(&mission.id);
     layers::drop_item(w.tx, mission.id, uid)?;
     w.change(mission, ChangeKind::RemoveContent, creator, Subject::Uid(uid.to_owned(), details))
+}
+
+/// Takes a file out, as [`remove_uid`] does. `said` makes of what the mission knows of it what the change says of it.
+///
+/// # Errors
+/// What SQLite says.
+pub fn remove_file(
+    w: &mut Write<'_, '_>,
+    mission: &Mission,
+    hash: &str,
+    creator: &str,
+    said: impl FnOnce(Option<Resource>) -> Resource,
+) -> Result<Change, Refusal> {
+    let known = contents::find(w.tx, mission.id, hash)?.map(|item| item.resource);
+    contents::remove(w.tx, mission.id, hash)?;
+    layers::drop_item(w.tx, mission.id, hash)?;
+    w.change(mission, ChangeKind::RemoveContent, creator, Subject::Content(said(known)))
+}
+
+/// What a change says of a file of which nothing is known any more: its hash.
+pub fn known_or_gone(hash: &str) -> impl FnOnce(Option<Resource>) -> Resource {
+    move |known| known.unwrap_or_else(|| Resource::gone(hash))
 }

@@ -197,13 +197,7 @@ fn take(
 fn out(w: &mut Write<'_, '_>, mission: &Mission, thing: &Thing, author: &str) -> Result<(), Refusal> {
     match thing {
         Thing::Uid(uid) => items::remove_uid(w, mission, uid, author).map(drop),
-        Thing::Hash(hash) => {
-            let known = contents::find(w.tx, mission.id, hash)?.map(|item| item.resource);
-            contents::remove(w.tx, mission.id, hash)?;
-            layers::drop_item(w.tx, mission.id, hash)?;
-            let resource = known.unwrap_or_else(|| Resource::gone(hash));
-            w.change(mission, ChangeKind::RemoveContent, author, Subject::Content(resource)).map(drop)
-        }
+        Thing::Hash(hash) => items::remove_file(w, mission, hash, author, items::known_or_gone(hash)).map(drop),
         // Somebody else may have taken it out since it was planned.
         Thing::External(uid) => match external_routes::remove(w, mission, uid, None, author) {
             Err(Refusal::NotFound(_)) => Ok(()),

@@ -16,7 +16,7 @@ use fts_plugin_api::sdk::{Audience, Binding, Host, Member, Mode, Result, Target}
 
 use crate::{
     model::{Permission, Subscription, name_key},
-    store::{Db, missions, subscriptions},
+    store::{self, Db, missions, subscriptions},
 };
 
 const BY_NAME: &str = "mission";
@@ -67,10 +67,8 @@ impl Roll {
     /// The database; a missing capability.
     pub fn restore(&self, db: &impl Db) -> Result<()> {
         let all = missions::of_tool(db, "")?;
-        let mut members: HashMap<i64, Vec<Subscription>> = HashMap::new();
-        for row in subscriptions::all(db)? {
-            members.entry(row.mission_id).or_default().push(row);
-        }
+        let rows = subscriptions::all(db)?.into_iter().map(|row| (row.mission_id, row)).collect();
+        let mut members = store::by_mission(rows);
         for mission in &all {
             self.open(mission.id, &mission.guid, &mission.name)?;
             self.admit(&mission.guid, &members.remove(&mission.id).unwrap_or_default())?;

@@ -25,7 +25,7 @@ use crate::{
     model::{ChangeKind, External, LogEntry, Mission, Resource, Stamp, Subject},
     notice::Notice,
     refusal::Refusal,
-    store::{contents, externals, layers, logs},
+    store::{externals, logs},
     work::Work,
     write::Write,
 };
@@ -279,11 +279,8 @@ fn make(
         // Every file was stored before.
         Step::Attach(Payload::New(name, _)) => return Ok(Some(format!("{name} was not added: it is not stored"))),
         Step::Detach(file) => {
-            let known = contents::find(w.tx, mission.id, &file.hash)?.map(|item| item.resource);
-            contents::remove(w.tx, mission.id, &file.hash)?;
-            layers::drop_item(w.tx, mission.id, &file.hash)?;
-            let subject = Subject::Content(known.unwrap_or_else(|| file.clone()));
-            w.change(mission, ChangeKind::RemoveContent, creator, subject)?;
+            let said = |known: Option<Resource>| known.unwrap_or_else(|| file.clone());
+            items::remove_file(w, mission, &file.hash, creator, said)?;
         }
         Step::Record(external) => {
             externals::put(w.tx, mission.id, external, creator)?;

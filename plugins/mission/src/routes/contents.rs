@@ -9,11 +9,10 @@ use crate::{
     answer::{self, Answer},
     arrival::Eyes,
     items,
-    model::{ChangeKind, Resource, Subject},
+    model::Resource,
     params,
     present::Depth,
     refusal::Refusal,
-    store::{contents, layers},
     visit::Visit,
 };
 
@@ -112,13 +111,12 @@ pub fn delete(visit: &mut Visit<'_>) -> Answer {
         match &what {
             What::Uid(uid) => items::remove_uid(w, &mission, uid, &creator).map(drop),
             What::File(hash) => {
-                let known = contents::find(w.tx, mission.id, hash)?.map(|item| item.resource);
                 // The caller may not learn of a file what is not in the mission.
-                let resource = known.map(|known| stored.clone().unwrap_or(known));
-                contents::remove(w.tx, mission.id, hash)?;
-                layers::drop_item(w.tx, mission.id, hash)?;
-                let resource = resource.unwrap_or_else(|| Resource::gone(hash));
-                w.change(&mission, ChangeKind::RemoveContent, &creator, Subject::Content(resource)).map(drop)
+                let said = |known: Option<Resource>| match known {
+                    Some(known) => stored.unwrap_or(known),
+                    None => Resource::gone(hash),
+                };
+                items::remove_file(w, &mission, hash, &creator, said).map(drop)
             }
         }
     })?;

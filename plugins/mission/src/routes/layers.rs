@@ -8,7 +8,8 @@ use fts_plugin_api::sdk::{DELETE, GET, PUT};
 use crate::{
     answer::{self, Answer},
     book::Book,
-    model::{ChangeKind, Layer, LayerKind, Mission, Permission, Resource, Subject},
+    items,
+    model::{Layer, LayerKind, Mission, Permission},
     notice::Notice,
     notice_xml as xml, params,
     refusal::Refusal,
@@ -246,20 +247,13 @@ fn remove(w: &mut Write<'_, '_>, mission: &Mission, layer: &Layer, author: &str)
 /// What an item binds leaves the mission.
 fn take_out(w: &mut Write<'_, '_>, mission: &Mission, uid: &str, author: &str) -> Result<(), Refusal> {
     if uids::holds(w.tx, mission.id, uid)? {
-        crate::items::remove_uid(w, mission, uid, author)?;
-    } else if let Some(resource) = stored(w, mission, uid)? {
-        contents::remove(w.tx, mission.id, uid)?;
-        layers::drop_item(w.tx, mission.id, uid)?;
-        w.change(mission, ChangeKind::RemoveContent, author, Subject::Content(resource))?;
+        items::remove_uid(w, mission, uid, author)?;
+    } else if contents::holds(w.tx, mission.id, uid)? {
+        items::remove_file(w, mission, uid, author, items::known_or_gone(uid))?;
     } else {
         maplayers::remove(w, mission, uid, author)?;
     }
     Ok(())
-}
-
-fn stored(w: &Write<'_, '_>, mission: &Mission, hash: &str) -> Result<Option<Resource>, Refusal> {
-    let all = contents::of_mission(w.tx, mission.id)?;
-    Ok(all.into_iter().map(|item| item.resource).find(|r| r.hash == hash))
 }
 
 fn tell(w: &mut Write<'_, '_>, mission: &Mission, layer: &Layer, author: &str) {

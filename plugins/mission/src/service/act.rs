@@ -20,7 +20,7 @@ use crate::{
     notice_xml as xml,
     refusal::Refusal,
     routes::externals,
-    store::{contents, layers},
+    store::contents,
     write::Write,
 };
 
@@ -120,11 +120,7 @@ pub fn remove(desk: &Desk, mission: &Mission, uids: &[String], hashes: &[String]
             items::remove_uid(w, &mission, uid, &by.author)?;
         }
         for hash in hashes {
-            let resource = contents::find(w.tx, mission.id, hash)?.map(|item| item.resource);
-            contents::remove(w.tx, mission.id, hash)?;
-            layers::drop_item(w.tx, mission.id, hash)?;
-            let resource = resource.unwrap_or_else(|| Resource::gone(hash));
-            w.change(&mission, ChangeKind::RemoveContent, &by.author, Subject::Content(resource))?;
+            items::remove_file(w, &mission, hash, &by.author, items::known_or_gone(hash))?;
         }
         Ok(one(&mission))
     })

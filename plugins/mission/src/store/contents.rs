@@ -98,9 +98,7 @@ pub fn of_tool(db: &impl Db, tool: &str) -> Result<HashMap<i64, Vec<ContentItem>
         "{COLUMNS} JOIN mission m ON m.id = c.mission_id WHERE (?1 = '' OR m.tool = ?1) ORDER BY c.mission_id, c.id"
     );
     let all = db.all(&sql, params![tool], |row| Ok((row.get::<i64>("mission_id")?, item(row)?)))?;
-    let mut by_mission: HashMap<i64, Vec<ContentItem>> = HashMap::new();
-    all.into_iter().for_each(|(mission, item)| by_mission.entry(mission).or_default().push(item));
-    Ok(by_mission)
+    Ok(super::by_mission(all))
 }
 
 fn item(row: Row<'_>) -> Result<ContentItem> {

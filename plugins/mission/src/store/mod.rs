@@ -6,6 +6,8 @@
 //!
 //! What must not happen: SQL made from values; a function that asks the host for anything but SQL (inside a transaction
 //! nothing else works).
+use std::collections::HashMap;
+
 use fts_plugin_api::sdk::{
     Error, Host, Result,
     sql::{FromValue, Read, Row, Rows, Sql, Tx, Value},
@@ -120,6 +122,13 @@ pub(crate) fn named<T>(row: &Row<'_>, column: &str, f: impl FnOnce(&str) -> Opti
 pub(crate) fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<Option<T>> {
     let text: Option<String> = row.get(column)?;
     text.map(|t| serde_json::from_str(&t).map_err(Error::from)).transpose()
+}
+
+/// Rows of many missions, each with the row of its own, by mission.
+pub(crate) fn by_mission<T>(rows: Vec<(i64, T)>) -> HashMap<i64, Vec<T>> {
+    let mut all: HashMap<i64, Vec<T>> = HashMap::new();
+    rows.into_iter().for_each(|(mission, row)| all.entry(mission).or_default().push(row));
+    all
 }
 
 /// The value of the only column of each row.

@@ -136,9 +136,7 @@ pub fn of_tool(db: &impl Db, tool: &str) -> Result<HashMap<i64, Vec<UidItem>>> {
         "{COLUMNS} JOIN mission m ON m.id = u.mission_id WHERE (?1 = '' OR m.tool = ?1) ORDER BY u.mission_id, u.id"
     );
     let all = db.all(&sql, params![tool], |row| Ok((row.get::<i64>("mission_id")?, item(row, false)?)))?;
-    let mut by_mission: HashMap<i64, Vec<UidItem>> = HashMap::new();
-    all.into_iter().for_each(|(mission, item)| by_mission.entry(mission).or_default().push(item));
-    Ok(by_mission)
+    Ok(super::by_mission(all))
 }
 
 fn item(row: Row<'_>, with_details: bool) -> Result<UidItem> {
