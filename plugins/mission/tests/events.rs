@@ -164,7 +164,7 @@ fn ac_44_a_member_that_reconnects_is_live_again_also_after_a_restart() {
 fn an_event_that_comes_again_after_a_crash_is_stored_once_and_reaches_everybody() {
     let (scene, _) = both();
     // Stored, but the server ends before it is released: in the journal it is held still.
-    for operation in ["release", "discard"] {
+    for operation in ["release-all", "discard"] {
         scene.host.fail_next(&format!("cot.{operation}"), fts_plugin_api::sdk::Code::Gone, "crash");
     }
     scene.host.deliver(marker("m-1", TO_FLOOD), scene.a);
@@ -183,7 +183,7 @@ fn an_event_that_comes_again_after_a_crash_is_stored_once_and_reaches_everybody(
 fn an_event_that_cannot_be_stored_reaches_nobody_and_takes_no_other_with_it() {
     let (scene, _) = both();
     for _ in 0..2 {
-        scene.host.fail_next("sql.begin", fts_plugin_api::sdk::Code::Other, "disk full");
+        scene.host.fail_next("sql.begin-lazy", fts_plugin_api::sdk::Code::Other, "disk full");
     }
     scene.host.deliver(marker("m-1", TO_FLOOD), scene.a);
     assert!(scene.kinds(scene.b).is_empty() && scene.kinds(scene.a).is_empty());
@@ -198,7 +198,7 @@ fn an_event_that_cannot_be_stored_reaches_nobody_and_takes_no_other_with_it() {
 #[test]
 fn an_event_that_cannot_be_stored_now_comes_again_and_none_overtakes_it() {
     let (scene, _) = both();
-    scene.host.fail_next("sql.begin", fts_plugin_api::sdk::Code::Full, "disk full");
+    scene.host.fail_next("sql.begin-lazy", fts_plugin_api::sdk::Code::Full, "disk full");
     scene.host.deliver(marker("m-1", TO_FLOOD), scene.a);
     scene.host.deliver(marker("m-2", TO_FLOOD), scene.a);
     assert!(scene.kinds(scene.b).is_empty() && scene.host.held().len() == 2);

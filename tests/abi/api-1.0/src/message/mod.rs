@@ -102,6 +102,8 @@ pub mod op {
         SQL_QUERY = "sql.query";
         /// () → (): from now on exec and query of this thread belong to the transaction.
         SQL_BEGIN = "sql.begin";
+        /// () → (): the same, but its commit does not wait for the disk.
+        SQL_BEGIN_LAZY = "sql.begin-lazy";
         /// () → ().
         SQL_COMMIT = "sql.commit";
         /// () → ().

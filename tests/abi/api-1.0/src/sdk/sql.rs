@@ -1,7 +1,7 @@
 //! The plugin's own database: one SQLite file the server opens (a plugin never links SQLite itself).
 use serde_bytes::ByteBuf;
 
-use super::{Error, Host, Result};
+use super::{Code, Error, Host, Result};
 use crate::message::{self, CursorPage, Migrated, Migration, Statement, op};
 
 pub use crate::message::Value;
@@ -81,6 +81,25 @@ impl<'a> Sql<'a> {
     /// What `f` returns; what SQLite says.
     pub fn tx<T>(&self, f: impl FnOnce(&Tx<'a>) -> Result<T>) -> Result<T> {
         self.0.ask::<()>(op::SQL_BEGIN, &())?;
+        self.run(f)
+    }
+
+    /// As [`Sql::tx`], but the commit does not wait for the disk, which has it within a second: everybody sees it and it
+    /// survives the end of the process at once, a power cut only then. For held events, which the server's journal keeps;
+    /// never for what is answered to somebody.
+    ///
+    /// # Errors
+    /// As [`Sql::tx`].
+    pub fn tx_lazy<T>(&self, f: impl FnOnce(&Tx<'a>) -> Result<T>) -> Result<T> {
+        match self.0.ask::<()>(op::SQL_BEGIN_LAZY, &()) {
+            // A server that does not know it waits for the disk.
+            Err(error) if error.code() == Code::Unsupported => self.0.ask::<()>(op::SQL_BEGIN, &())?,
+            begun => begun?,
+        }
+        self.run(f)
+    }
+
+    fn run<T>(&self, f: impl FnOnce(&Tx<'a>) -> Result<T>) -> Result<T> {
         let mut undo = Undo { host: self.0, over: false };
         let found = f(&Tx(self.0))?;
         undo.over = true;
