@@ -30,6 +30,8 @@ const WRITER_WAIT: Duration = Duration::from_secs(5);
 const CURSORS: usize = 8;
 /// Rows of one page.
 const PAGE: usize = 64;
+/// Queries kept as SQLite has read them.
+const STATEMENTS: usize = 256;
 
 pub(super) struct Database {
     path: PathBuf,
@@ -74,8 +76,12 @@ impl Database {
             let mut writer = Connection::open(&self.path).map_err(fail)?;
             writer.query_row("PRAGMA journal_mode=WAL", [], |_| Ok(())).map_err(fail)?;
             writer.execute_batch("PRAGMA synchronous=OFF; PRAGMA foreign_keys=ON").map_err(fail)?;
-            writer.authorizer(Some(schema::allowed)).map_err(fail)?;
             let reader = self.reader()?;
+            writer.authorizer(Some(schema::allowed)).map_err(fail)?;
+            for link in [&writer, &reader] {
+                // Plugins ask the same again and again; reading the text of a query costs more than answering it.
+                link.set_prepared_statement_cache_capacity(STATEMENTS);
+            }
             Ok(Links { writer: Mutex::new(Writer { link: writer, owner: None }), reader: Mutex::new(reader) })
         };
         self.links.get_or_init(open).as_ref().map_err(Clone::clone)
@@ -152,7 +158,7 @@ impl Database {
         let writer = self.writer()?;
         let fail = |e| sqlite(&statement.sql, &e);
         let before = writer.link.total_changes();
-        let mut prepared = writer.link.prepare(&statement.sql).map_err(fail)?;
+        let mut prepared = writer.link.prepare_cached(&statement.sql).map_err(fail)?;
         let mut rows = prepared.query(params_from_iter(statement.params.iter().map(Param))).map_err(fail)?;
         while rows.next().map_err(fail)?.is_some() {}
         // The count of the last change stays when a statement changes none.
@@ -234,7 +240,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn rows(link: &Connection, statement: &Statement, writes: bool) -> Result<Rows, Failure> {
     let fail = |e| sqlite(&statement.sql, &e);
-    let mut prepared = link.prepare(&statement.sql).map_err(fail)?;
+    let mut prepared = link.prepare_cached(&statement.sql).map_err(fail)?;
     if !writes && !prepared.readonly() {
         let text = "a query only reads; use exec, or a transaction's query for RETURNING";
         return Err(other(format!("{text}: `{}`", statement.sql)));

@@ -1,4 +1,5 @@
 //! Data feeds attached to missions: whose events reach whom (mission.md 3.11, M-63 and M-64).
+#![allow(clippy::unwrap_used, clippy::panic)]
 mod scene;
 
 use fts_plugin_api::{
