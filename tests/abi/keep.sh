@@ -1,7 +1,7 @@
 #!/bin/sh
-# Cuts the kept copy of the interface crate: tests/abi/api-1.0 from plugin-api as it is now. Run it whenever plugin-api/src/abi or
-# plugin-api/src/message changes on purpose. Allowed until the mission plugin is complete (decision 109); afterwards a copy
-# of a released minor is never cut again, and the next minor gets a copy of its own.
+# Cuts the kept copy of the interface crate: tests/abi/api-1.0 from plugin-api as it was when the mission plugin was complete
+# (decision 109). With that 1.0 is declared, and the copy is not cut again: a released minor stays as it is. The next minor
+# gets a copy of its own (`to=api-1.1`), once, when it is released.
 # Left out: tests, benches, guide and testkit, which are no part of the binary interface.
 set -eu
 cd "$(dirname "$0")"

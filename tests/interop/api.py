@@ -11,6 +11,7 @@ import io
 import zipfile
 
 import events
+import missions
 from clients import Pytak, Refused
 from events import fresh, is_called, is_uid, text_of
 
@@ -36,16 +37,20 @@ async def checks(check, server, node, url, work):
     async with check("node-tak API: with the token alone the TAK API answers on the enrollment listener"):
         await node.ask("cloud", "Contacts.list")
         await node.ask("cloud", "Group.list", schema="groups.TAKList_Group")
+
+    async def enrol(name, password):
+        """A certificate of its own for a user; from here on node-tak uses it."""
+        await log_in(node, name, door, name, password)
+        made = await node.ask(name, "Credentials.generate", schema="credentials.CertificateResponse")
+        assert made["ca"], made
+        await node.tell("certificate", name, id=f"cert-{name}", url=main, cert=made["cert"], key=made["key"])
+        await node.expect(name, "certificate taken", lambda i: i.get("id") == f"cert-{name}")
+        for part in ("cert", "key"):
+            (work / f"{name}.{part}").write_text(made[part])
+
     for name in ("cloud", "chief"):
         async with check(f"node-tak API: Credentials.generate enrols {name}"):
-            if name == "chief":
-                await log_in(node, name, door, name, PASSWORD)
-            made = await node.ask(name, "Credentials.generate", schema="credentials.CertificateResponse")
-            assert made["ca"], made
-            await node.tell("certificate", name, id=f"cert-{name}", url=main, cert=made["cert"], key=made["key"])
-            await node.expect(name, "certificate taken", lambda i: i.get("id") == f"cert-{name}")
-            for part in ("cert", "key"):
-                (work / f"{name}.{part}").write_text(made[part])
+            await enrol(name, PASSWORD)
     await log_in(node, "chief-door", door, "chief", PASSWORD)
     people = await Pytak(url).start()
     await people.send(events.sa(phone := fresh("phone"), "PHONE"))
@@ -66,6 +71,9 @@ async def checks(check, server, node, url, work):
             raise AssertionError("it found something")
     await node.tell("destroy", "cloud-stream")
     await people.stop()
+    chief = {"cert": str(work / "chief.cert"), "key": str(work / "chief.key"), "ca": str(server.ca)}
+    chief["url"] = f"ssl://127.0.0.1:{server.ports['cot_tls']}"
+    await missions.checks(check, server, node, enrol, chief, work)
 
 
 async def log_in(node, name, url, user, password):

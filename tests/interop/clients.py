@@ -108,7 +108,11 @@ class Receiver(pytak.QueueWorker):
 
 
 class Refused(Exception):
-    """node-tak's API threw."""
+    """node-tak's API threw, with this HTTP status where it came from the server."""
+
+    def __init__(self, text, status=None):
+        super().__init__(text)
+        self.status = status
 
 
 class NodeTak:
@@ -148,7 +152,7 @@ class NodeTak:
         await self.tell("call", name, id=(number := self.calls), call=call, arguments=arguments, schema=schema)
         answer = await self.expect(name, f"answer of {call}", lambda i: i.get("id") == number, 30)
         if answer["event"] == "refused":
-            raise Refused(answer["text"])
+            raise Refused(answer["text"], answer.get("status"))
         assert not answer["wrong"], f"{call}: {answer['wrong']} in {str(answer['value'])[:400]}"
         return answer["value"]
 

@@ -84,10 +84,11 @@ async function answered(name, id, work, schema) {
   try {
     let value = (await work()) ?? null;
     if (value instanceof Readable) value = await digest(value);
+    if (value instanceof Map) value = Object.fromEntries(value);
     say(name, 'answer', { id, value, wrong: schema ? await wrong(schema, value) : null });
   } catch (error) {
     // What it says to users is beside the message.
-    say(name, 'refused', { id, text: `${error?.safe ?? ''} ${error?.stack ?? error}` });
+    say(name, 'refused', { id, status: error?.status, text: `${error?.safe ?? ''} ${error?.stack ?? error}` });
   }
 }
 

@@ -3,7 +3,7 @@
 #
 # Order: tools and libraries (nothing is downloaded twice), the server binary, then checks.py, which starts the server
 # on free ports in a directory of its own. Exit code 1 when a check fails; then that directory is kept and named. Needs
-# Rust only if target/release/fts is missing; else Python 3.11 and Node 20.
+# Rust only if the server or its mission plugin is missing in target/release; else Python 3.11 and Node 20.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -32,7 +32,8 @@ if ! cmp -s package-lock.json node_modules/installed.json; then
   npm ci --no-audit --no-fund --loglevel=error
   cp package-lock.json node_modules/installed.json
 fi
-test -x "$root/target/release/fts" || (cd "$root" && cargo build --release -p fts)
+test -e "$root/target/release/libfts_plugin_mission.so" ||
+  (cd "$root" && cargo build --release -p fts -p fts-plugin-mission)
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/fts-interop.XXXXXX")
 ended() {

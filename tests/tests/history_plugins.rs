@@ -112,3 +112,23 @@ fn what_a_plugin_sends_is_stored_when_it_says_so() {
     server.eventually("it is stored", || web.get("/Marti/api/cot/xml/kept").status == 200);
     web.get("/Marti/api/cot/xml/repeat").expect(404);
 }
+
+#[test]
+fn who_waits_for_an_event_is_told_when_it_can_be_found_or_when_the_limit_is_over() {
+    let server = probe("").start();
+    let mut alice = Client::join(&server, "A", "ALICE");
+    server.probe(json!({"do": "await", "uid": "soon", "ms": 60_000}));
+    server.probe(json!({"do": "await", "uid": "never", "ms": 50}));
+    server.eventually("one is told that it is late", || !server.saw("told").is_empty());
+    let late = &server.diary("told")[0];
+    assert_eq!(
+        (late["uid"].as_str(), late["what"].as_str(), late["found"].as_bool()),
+        (Some("never"), Some("Late"), Some(false))
+    );
+    alice.send(&event("soon", "b-m-p-s-m", ""));
+    alice.send(&event("soon", "b-m-p-s-m", ""));
+    server.eventually("the other is told", || server.saw("told").len() > 1);
+    alice.sync();
+    let told = server.diary("told");
+    assert_eq!((told[1]["what"].as_str(), told[1]["found"].as_bool(), told.len()), (Some("Stored"), Some(true), 2));
+}

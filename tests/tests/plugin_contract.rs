@@ -204,6 +204,32 @@ fn an_intercept_that_calls_more_than_memory_gets_an_error() {
 }
 
 #[test]
+fn an_intercept_with_a_key_is_asked_about_what_it_listens_to_now() {
+    let server = probe("listens = true").start();
+    let [mut alice, mut bob] = join_all(&server, [("A", "ALICE"), ("B", "BOB")]);
+    let mut heard = |uid: &str| {
+        alice.send(&event(uid, "b-m-p-s-m", ""));
+        bob.expect(uid);
+        server.saw("heard")
+    };
+    assert!(heard("m1").is_empty());
+    server.probe(json!({"do": "listen", "types": ["b-m-*"]}));
+    assert_eq!(heard("m2"), ["m2"]);
+    let order = || server.admin("GET", "/admin/plugin-order", "").body;
+    assert!(order().contains("b-m-*"), "{}", order());
+    server.probe(json!({"do": "listen", "types": ["b-t-*"]}));
+    assert_eq!(heard("m3"), ["m2"]);
+    server.probe(json!({"do": "listen", "types": []}));
+    assert_eq!(heard("m4"), ["m2"]);
+    // A new generation begins as it is registered.
+    server.probe(json!({"do": "listen", "types": ["*"]}));
+    server.change("probe", "reload").unwrap();
+    assert!(heard("m5").is_empty());
+    let plain = probe("").start();
+    assert_eq!(plain.refused(json!({"do": "listen", "types": ["*"]})).0, 404);
+}
+
+#[test]
 fn two_plugins_that_answer_each_others_events_end_by_hop_count() {
     let server = both("", "").start();
     let [mut alice, mut bob] = join_all(&server, [("A", "ALICE"), ("B", "BOB")]);

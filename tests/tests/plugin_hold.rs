@@ -89,6 +89,46 @@ fn several_held_destinations_are_one_event_for_the_plugin_and_for_each_member() 
 }
 
 #[test]
+fn an_event_that_cannot_be_stored_now_comes_again_before_those_behind_it() {
+    let server = probe("").start();
+    server.room("alpha", &["B"], &["A"]);
+    let [mut alice, mut bob, mut carol, _] = four(&server);
+    let late = format!("<held do=\"later\"/><marti>{}</marti>", to("alpha"));
+    alice.send(&event("m1", "b-m-p-s-m", &late));
+    alice.send(&marker_to("m2", &to("alpha")));
+    server.eventually("the first is put off", || server.saw("late").first().is_some_and(|uid| uid == "m1"));
+    alice.send(&marker_to("m3", &to("alpha")));
+    for uid in ["m1", "m2", "m3"] {
+        assert_eq!(bob.next().uid(), format!("notice-{uid}"));
+        assert_eq!(bob.next().uid(), uid);
+    }
+    fence(&mut alice, &mut [&mut bob, &mut carol]);
+    assert_eq!(server.stored(), ["m1", "m2", "m3"]);
+    let held = server.diary("held");
+    assert_eq!((held[0]["uid"].as_str(), held[0]["replayed"].as_bool()), (Some("m1"), Some(true)));
+    assert_eq!((server.plugin("probe")["held"].clone(), server.dropped("discarded")), (json!(0), 0.0));
+}
+
+#[test]
+fn a_name_bound_for_any_case_is_found_in_any() {
+    let server = probe("").start();
+    server.room("alpha", &["B"], &["A"]);
+    server.probe(json!({"do": "add", "audience": "alpha-members", "member": uid("C")}));
+    server.probe(json!({"do": "bind-any-case", "kind": "probe", "name": "Flüsse", "members": "alpha-members"}));
+    let [mut alice, mut bob, mut carol, mut dave] = four(&server);
+    for (n, name) in ["flüsse", "FLÜSSE", "Flüsse"].iter().enumerate() {
+        alice.send(&marker_to(&format!("m{n}"), &to(name)));
+        bob.expect(&format!("m{n}"));
+        carol.expect(&format!("m{n}"));
+    }
+    alice.send(&marker_to("m9", &to("ALPHA")));
+    fence(&mut alice, &mut [&mut bob, &mut carol, &mut dave]);
+    server.probe(json!({"do": "unbind", "kind": "probe", "name": "FLÜSSE"}));
+    alice.send(&marker_to("m10", &to("Flüsse")));
+    fence(&mut alice, &mut [&mut bob, &mut carol, &mut dave]);
+}
+
+#[test]
 fn a_held_event_that_is_discarded_or_dropped_goes_nowhere_and_is_counted() {
     let server = both("", "").start();
     server.room("alpha", &["B"], &["A"]);

@@ -52,6 +52,29 @@ fn killed_before(step: &str) {
 }
 
 #[test]
+fn what_was_put_off_survives_a_reload_and_kill_9() {
+    let mut server = probe("late = true").start();
+    server.room("alpha", &["B"], &["A"]);
+    let [mut alice, mut bob] = join_all(&server, [("A", "ALICE"), ("B", "BOB")]);
+    for uid in ["m1", "m2", "m3"] {
+        alice.send(&marker_to(uid, &to("alpha")));
+    }
+    // Twice: it came again, and again it could not be stored.
+    let twice = || server.saw("late").iter().filter(|uid| *uid == "m1").count() >= 2;
+    server.eventually("all are put off", twice);
+    server.change("probe", "reload").unwrap();
+    server.eventually("the next generation is given them", || !server.saw("late").is_empty());
+    fence(&mut alice, &mut [&mut bob]);
+    assert!(server.stored().is_empty());
+    server.kill();
+
+    let again = probe("").again(&server).start();
+    again.eventually("all are stored", || again.stored().len() >= 3);
+    assert_eq!(again.stored(), ["m1", "m2", "m3"], "each exactly once, in order");
+    assert_eq!(again.saw("held"), ["m1", "m2", "m3"]);
+}
+
+#[test]
 fn kill_9_between_commit_and_release_the_mission_holds_it_exactly_once() {
     killed_before("release");
 }

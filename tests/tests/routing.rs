@@ -10,6 +10,11 @@ fn three(server: &Server) -> [Client; 3] {
     join_all(server, [("A", "ALICE"), ("B", "BOB"), ("C", "CAROL")])
 }
 
+/// Where nobody binds destinations of missions.
+fn without_missions() -> Server {
+    Server::build().set("plugins.enabled", "[\"emergency\"]").start()
+}
+
 fn dropped(server: &Server, reason: &str) -> f64 {
     server.metric("fts_cot_dropped_total", &[&format!("reason={reason:?}")])
 }
@@ -78,7 +83,7 @@ fn rule_53_a_sender_that_names_itself_reaches_nobody() {
 
 #[test]
 fn rule_51_recognised_destinations_without_receivers_are_never_broadcast() {
-    let server = Server::start();
+    let server = without_missions();
     let [mut alice, mut bob, mut carol] = three(&server);
     let guid = uuid::Uuid::new_v4();
     for (uid, dest) in [
@@ -100,7 +105,7 @@ fn rule_51_recognised_destinations_without_receivers_are_never_broadcast() {
 
 #[test]
 fn line_39_a_mission_beside_a_person_reaches_the_person() {
-    let server = Server::start();
+    let server = without_missions();
     let [mut alice, mut bob, mut carol] = three(&server);
     alice.send(&marker_to("both", r#"<dest mission="Op One"/><dest callsign="BOB"/>"#));
     bob.expect("both");
@@ -146,7 +151,7 @@ fn line_38_keep_marti_leaves_it_in() {
 
 #[test]
 fn line_40_our_own_tag_is_a_loop_and_anothers_is_kept() {
-    let server = Server::start();
+    let server = without_missions();
     let [mut alice, mut bob, mut carol] = three(&server);
     let tag = flow_tag(&server);
     alice.say("loop", "b-m-p-s-m", &format!(r#"<_flow-tags_ {tag}="2026-01-01T00:00:00Z"/>"#));

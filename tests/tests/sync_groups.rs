@@ -5,7 +5,7 @@ use crate::sync_bed;
 use fts_tests::{Pki, Server, Web};
 use sync_bed::{package, search, send_package, sha256};
 
-fn user(server: &Server, name: &str, groups: &[&str], role: &str) -> Web {
+pub fn user(server: &Server, name: &str, groups: &[&str], role: &str) -> Web {
     let pki = Pki::issue(server, name);
     let run = |args: &[&str]| {
         let out = server.cli(args);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use crate::plugin_bed;
 use crate::sync_bed;
+use crate::sync_groups::user;
 
 use fts_tests::{Client, Server, Web, fence, join_all};
 use plugin_bed::{Asks, probe};
@@ -96,6 +97,25 @@ fn a_plugin_keeps_a_file_until_it_lets_go() {
     let own = file(&server, json!({"put": {"info": {"name": "own"}, "text": "own"}}));
     file(&server, json!({"keep": [own["sha256"], "mine"]}));
     file(&server, json!({"delete": own["sha256"]}));
+}
+
+#[test]
+fn a_plugin_says_who_may_have_a_file_beside_its_groups_and_learns_why_one_goes() {
+    let server = probe("").secure().start();
+    let [ruby, bella] = ["ruby", "bella"].map(|name| user(&server, name, &["Red"], "user"));
+    let info = json!({"name": "plan.pdf", "groups": ["Blue"]});
+    let stored = file(&server, json!({"put": {"info": info, "text": "plan"}}));
+    let hash = stored["sha256"].as_str().unwrap().to_owned();
+    let path = format!("/Marti/sync/content?hash={hash}");
+    ruby.get(&path).expect(404);
+    file(&server, json!({"lend": ["ruby", hash]}));
+    assert_eq!(ruby.get(&path).expect(200).body, b"plan");
+    bella.get(&path).expect(404);
+    assert!(search(&ruby, "").is_empty(), "to have it is not to find it");
+    ruby.delete(&format!("/Marti/sync/delete?hash={hash}")).expect(404);
+    user(&server, "ada", &["Blue"], "admin").delete(&format!("/Marti/sync/delete?hash={hash}")).expect(200);
+    let asked = server.diary("deletion");
+    assert_eq!((asked.len(), asked[0]["uid"].as_str(), asked[0]["cause"].as_str()), (1, Some(&*hash), Some("Deleted")));
 }
 
 #[test]

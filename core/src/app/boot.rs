@@ -213,8 +213,9 @@ async fn serve(
     Ok(shutdown::run(&server).await)
 }
 
-/// Largest body of a request to a plugin's route on the admin listener.
-const MOST_BODY: u64 = 64 << 20;
+/// Largest body of a request to a plugin's route through the control socket: a mission with all its files. Who may open
+/// the socket may fill the disk anyway.
+const MOST_BODY: u64 = 64 << 30;
 
 /// The control socket: whoever may open it administers the server.
 fn administration(server: &Arc<Server>) -> Result<(), BootError> {

@@ -22,6 +22,7 @@ mod enroll;
 mod files;
 mod group;
 mod init;
+mod mission;
 mod output;
 mod package;
 mod plugin;
@@ -123,6 +124,9 @@ enum Command {
     Clients(clients::ClientsCommand),
     /// Says whether a client that imports this package connects, and what to do if not
     Doctor(doctor::DoctorArgs),
+    /// Missions: list, show, export, import, and back to an earlier state
+    #[command(subcommand)]
+    Mission(mission::MissionCommand),
     /// Plugins of a running server, and tools for their authors
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
@@ -191,6 +195,7 @@ pub fn main() -> ExitCode {
         Command::Files(command) => files::run(&global, &command),
         Command::Clients(command) => clients::run(&global, &command),
         Command::Doctor(args) => doctor::run(&global, &args),
+        Command::Mission(command) => mission::run(&global, &command),
         Command::Plugin(command) => plugin::run(&global, &command),
         Command::Why(args) => why::run(&global, &args),
         Command::TailCot(args) => tail::run(&global, &args),

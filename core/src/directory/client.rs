@@ -102,40 +102,45 @@ pub struct Contact {
     pub said: u64,
 }
 
-/// Figures, for the client list and the closing log line.
+/// Figures, for the client list and the closing log line. In the order of [`Client`].
 #[derive(Debug, Default)]
+#[repr(C)]
 #[allow(missing_docs)]
 pub struct Figures {
-    pub rx_events: AtomicU64,
-    pub rx_bytes: AtomicU64,
-    pub tx_events: AtomicU64,
-    pub tx_bytes: AtomicU64,
-    pub rejected: AtomicU64,
     /// ms since the process began.
-    pub last_rx: AtomicU32,
     pub last_tx: AtomicU32,
     /// Since when the socket has accepted nothing although something waits; 0 = it does.
     pub blocked_since: AtomicU32,
+    pub tx_events: AtomicU64,
+    pub tx_bytes: AtomicU64,
+    pub rx_events: AtomicU64,
+    pub rx_bytes: AtomicU64,
+    pub rejected: AtomicU64,
+    /// ms since the process began.
+    pub last_rx: AtomicU32,
 }
 
-/// One connection.
+/// One connection. What every delivery looks at comes first and close together: at low load each of a hundred clients is
+/// cold in the cache, and lines fetched are most of what the server adds to the system call.
 #[derive(Debug)]
+#[repr(C)]
 #[allow(missing_docs)]
 pub struct Client {
     pub conn: u64,
+    /// Events through its listener, for metrics.
+    pub traffic: Arc<Traffic>,
+    pub proto: AtomicBool,
+    pub has_filter: AtomicBool,
+    internal: bool,
+    pub figures: Figures,
+    pub out: Outbound,
     pub slot: u32,
     pub listener: Arc<CotListener>,
     pub peer: SocketAddr,
     pub cert: Option<PeerCert>,
     pub tls: bool,
     pub connected: Millis,
-    pub out: Outbound,
-    pub figures: Figures,
-    /// Events through its listener, for metrics.
-    pub traffic: Arc<Traffic>,
-    pub proto: AtomicBool,
     pub incognito: AtomicBool,
-    pub has_filter: AtomicBool,
     filter: ArcSwapOption<GeoFilter>,
     account: Account,
     /// Who it is since it logged in on a connection that was somebody else's, or nobody's.
@@ -181,6 +186,7 @@ impl Client {
             account,
             logged_in: OnceLock::new(),
             traffic: traffic(&arrival.listener.name),
+            internal: arrival.listener.name == CANARY,
             listener: arrival.listener,
             peer: arrival.peer,
             cert: arrival.cert,
@@ -215,7 +221,7 @@ impl Client {
 
     /// A client of the server's own (health canary): never listed, counted or shown.
     pub fn internal(&self) -> bool {
-        self.listener.name == CANARY
+        self.internal
     }
 
     /// Whose it is.

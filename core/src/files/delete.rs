@@ -1,7 +1,7 @@
 //! Deleting. The content goes with its last row; before that every plugin that registered `before_delete` is asked, outside
 //! of any lock, and its veto keeps the row. The row goes first, then the content: a crash between the two leaves a content
 //! without a row, which the next start sweeps.
-use super::{Caller, Files, Hash, Resource, Sight, error::FileError, text};
+use super::{Caller, Cause, Files, Hash, Resource, Sight, error::FileError, text};
 use crate::store::rows::Value;
 
 impl Files {
@@ -27,22 +27,21 @@ impl Files {
             return Err(FileError::Forbidden("only who stored a file and an administrator may delete it".into()));
         }
         for row in &own {
-            self.delete(row, None)?;
+            self.delete(row, Cause::Deleted)?;
         }
         Ok(own.len())
     }
 
-    /// Deletes one row; `asking` is the plugin that wants it, which is not asked for its veto. A row that is gone
-    /// already is no error.
+    /// Deletes one row. A row that is gone already is no error.
     ///
     /// # Errors
     /// [`FileError::Kept`], the database, the disk.
-    pub fn delete(&self, resource: &Resource, asking: Option<&str>) -> Result<(), FileError> {
+    pub fn delete(&self, resource: &Resource, cause: Cause<'_>) -> Result<(), FileError> {
         let mut asked = false;
         loop {
             if !asked && self.is_last(resource.id, &resource.hash)? {
                 if let Some(keeper) = self.keeper.get() {
-                    keeper.may_go(&resource.hash, asking).map_err(FileError::Kept)?;
+                    keeper.may_go(&resource.hash, cause).map_err(FileError::Kept)?;
                 }
                 asked = true;
             }
@@ -63,7 +62,7 @@ impl Files {
                 gone
             };
             if gone {
-                tracing::info!(event = "file.deleted", uid = %resource.uid, hash = %resource.hash, asking, "deleted a file");
+                tracing::info!(event = "file.deleted", uid = %resource.uid, hash = %resource.hash, ?cause, "deleted a file");
                 self.tell("resource.removed", resource);
             }
             return Ok(());

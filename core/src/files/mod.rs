@@ -43,13 +43,30 @@ use crate::{
     store::{database::Database, rows::Value},
 };
 
+/// Who wants a file to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause<'a> {
+    /// Somebody who may, by a request or a command.
+    Deleted,
+    /// Its time is over.
+    Expired,
+    /// This plugin, which is not asked.
+    Plugin(&'a str),
+}
+
 /// Who wants to be asked and told: the plugin host.
 pub trait Keeper: Send + Sync {
-    /// May the last row of this content go? `asking` is the plugin that wants it to, which is not asked.
+    /// May the last row of this content go?
     ///
     /// # Errors
     /// Who keeps it, and why.
-    fn may_go(&self, hash: &Hash, asking: Option<&str>) -> Result<(), String>;
+    fn may_go(&self, hash: &Hash, cause: Cause<'_>) -> Result<(), String>;
+
+    /// May this user, who is in none of its groups, have the content all the same?
+    fn may_read(&self, hash: &Hash, user: &str, groups: &[String]) -> bool {
+        let _ = (hash, user, groups);
+        false
+    }
 
     /// A row was stored, changed or removed: `resource.added`, `.changed`, `.removed`.
     fn tell(&self, topic: &'static str, resource: &Resource);

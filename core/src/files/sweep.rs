@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Files, Hash, Resource, error::FileError, resource::COLUMNS};
+use super::{Cause, Files, Hash, Resource, error::FileError, resource::COLUMNS};
 use crate::{observe::clock, store::rows::Value};
 
 /// Between two sweeps (marti-http.md 6.11).
@@ -49,7 +49,7 @@ impl Files {
         let rows = self.db.query(&sql, &[Value::Integer(clock::now_ms() / 1_000)])?;
         let mut swept = Swept::default();
         for row in rows.iter().filter_map(|r| Resource::of_row(&r)) {
-            match self.delete(&row, None) {
+            match self.delete(&row, Cause::Expired) {
                 Ok(()) => swept.expired += 1,
                 Err(FileError::Kept(why)) => {
                     swept.kept += 1;

@@ -165,10 +165,10 @@ fn a_content_goes_with_its_last_row() {
     let bed = bed();
     let a = bed.files.put_bytes(b"abc", package("a", &["g"])).unwrap();
     let b = bed.files.put_bytes(b"abc", package("b", &["g"])).unwrap();
-    bed.files.delete(&a, None).unwrap();
+    bed.files.delete(&a, Cause::Deleted).unwrap();
     assert_eq!(bed.contents(), 1);
-    bed.files.delete(&a, None).unwrap();
-    bed.files.delete(&b, None).unwrap();
+    bed.files.delete(&a, Cause::Deleted).unwrap();
+    bed.files.delete(&b, Cause::Deleted).unwrap();
     assert_eq!((bed.contents(), bed.files.total()), (0, 0));
     assert!(bed.db.query("SELECT 1 AS x FROM resource_keyword", &[]).unwrap().first().is_none());
 }
@@ -181,8 +181,13 @@ struct Watcher {
 }
 
 impl Keeper for Watcher {
-    fn may_go(&self, hash: &Hash, asking: Option<&str>) -> Result<(), String> {
-        self.asked.lock().push(format!("{hash} {}", asking.unwrap_or("-")));
+    fn may_go(&self, hash: &Hash, cause: Cause<'_>) -> Result<(), String> {
+        let by = match cause {
+            Cause::Plugin(name) => name,
+            Cause::Deleted => "deleted",
+            Cause::Expired => "expired",
+        };
+        self.asked.lock().push(format!("{hash} {by}"));
         if self.veto { Err("mission: it is in a mission".into()) } else { Ok(()) }
     }
 
@@ -199,9 +204,9 @@ fn plugins_are_asked_and_told() {
         bed.files.keep(watcher.clone());
         let a = bed.files.put_bytes(b"abc", package("a", &["g"])).unwrap();
         let b = bed.files.put_bytes(b"abc", package("b", &["g"])).unwrap();
-        bed.files.delete(&a, None).unwrap();
+        bed.files.delete(&a, Cause::Deleted).unwrap();
         assert!(watcher.asked.lock().is_empty(), "the content stays");
-        let gone = bed.files.delete(&b, Some("excheck"));
+        let gone = bed.files.delete(&b, Cause::Plugin("excheck"));
         assert_eq!(*watcher.asked.lock(), [format!("{} excheck", b.hash)]);
         let mut told = vec!["resource.added a", "resource.added b", "resource.removed a"];
         if veto {

@@ -6,11 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use http_body_util::{BodyExt, Full};
-use hyper::{
-    Request,
-    body::{Bytes, Incoming},
-};
+use axum::body::Body;
+use http_body_util::BodyExt;
+use hyper::{Request, Response, StatusCode, body::Incoming};
 use hyper_util::rt::TokioIo;
 use tokio::net::{UnixListener, UnixStream};
 
@@ -46,14 +44,58 @@ pub enum LocalError {
         source: io::Error,
     },
     /// It answered with a refusal.
-    #[error("{0}")]
-    Refused(String),
+    #[error("{message}")]
+    Refused {
+        /// How.
+        status: StatusCode,
+        /// Why.
+        message: String,
+    },
     /// The connection broke.
     #[error("the server did not answer: {0}")]
     Broken(String),
 }
 
-/// One request; the answer as it comes.
+/// One request; the answer as it comes, of whatever status.
+///
+/// # Errors
+/// `NotRunning`, `Broken`: no answer came.
+pub async fn send(
+    data_dir: &Path,
+    method: &str,
+    uri: &str,
+    content_type: &str,
+    body: Body,
+) -> Result<Response<Incoming>, LocalError> {
+    let stream = UnixStream::connect(path(data_dir))
+        .await
+        .map_err(|source| LocalError::NotRunning { dir: data_dir.to_owned(), source })?;
+    let broken = |e: hyper::Error| LocalError::Broken(e.to_string());
+    let (mut send, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    tokio::spawn(connection);
+    let request = Request::builder().method(method).uri(uri).header("host", "fts").header("content-type", content_type);
+    let request = request.body(body).map_err(|e| LocalError::Broken(e.to_string()))?;
+    send.send_request(request).await.map_err(broken)
+}
+
+/// The body of a good answer.
+///
+/// # Errors
+/// `Refused`, with what it says; `Broken`.
+pub async fn good(answer: Response<Incoming>) -> Result<Incoming, LocalError> {
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(answer.into_body());
+    }
+    let text = answer.into_body().collect().await.map_err(|e| LocalError::Broken(e.to_string()))?.to_bytes();
+    let message = serde_json::from_slice::<serde_json::Value>(&text)
+        .ok()
+        .and_then(|v| Some(v.get("message")?.as_str()?.to_owned()));
+    let message = message.unwrap_or_else(|| String::from_utf8_lossy(&text).into_owned());
+    Err(LocalError::Refused { status, message })
+}
+
+/// One request; the body of a good answer, or of one that says the server is not ready.
 ///
 /// # Errors
 /// [`LocalError`].
@@ -63,25 +105,12 @@ pub async fn ask(
     uri: &str,
     body: Option<serde_json::Value>,
 ) -> Result<Incoming, LocalError> {
-    let stream = UnixStream::connect(path(data_dir))
-        .await
-        .map_err(|source| LocalError::NotRunning { dir: data_dir.to_owned(), source })?;
-    let broken = |e: hyper::Error| LocalError::Broken(e.to_string());
-    let (mut send, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    tokio::spawn(connection);
     let body = body.map(|b| b.to_string()).unwrap_or_default();
-    let request =
-        Request::builder().method(method).uri(uri).header("host", "fts").header("content-type", "application/json");
-    let request = request.body(Full::new(Bytes::from(body))).map_err(|e| LocalError::Broken(e.to_string()))?;
-    let answer = send.send_request(request).await.map_err(broken)?;
-    if answer.status().is_success() || answer.status() == hyper::StatusCode::SERVICE_UNAVAILABLE {
+    let answer = send(data_dir, method, uri, "application/json", Body::from(body)).await?;
+    if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
         return Ok(answer.into_body());
     }
-    let text = answer.into_body().collect().await.map_err(broken)?.to_bytes();
-    let message = serde_json::from_slice::<serde_json::Value>(&text)
-        .ok()
-        .and_then(|v| Some(v.get("message")?.as_str()?.to_owned()));
-    Err(LocalError::Refused(message.unwrap_or_else(|| String::from_utf8_lossy(&text).into_owned())))
+    good(answer).await
 }
 
 /// One request with a JSON answer.

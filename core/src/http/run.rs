@@ -175,7 +175,8 @@ async fn pull_all(
 
 const STOPPED: &str = "the answer was stopped";
 
-/// Pulls until the end (None), until the spool is full, until it had its turn or, unless it may be `long`, until it outgrows memory. Blocking.
+/// Pulls until the end (None), until the spool is full, until it had its turn or, unless it may be `long`, until it outgrows
+/// memory: also what a quick reader takes away at once was long in the making. Blocking.
 fn pull_some(
     guard: &Guard,
     mut pull: Pull,
@@ -189,10 +190,11 @@ fn pull_some(
         if cut() {
             break Err(STOPPED.to_owned());
         }
-        if (!long && !spool.fits_memory(chunk.len())) || made > spool.turn() {
+        let with = made + chunk.len() as u64;
+        if (!long && !spool.short(with, chunk.len())) || made > spool.turn() {
             return Some((chunk, pull));
         }
-        made += chunk.len() as u64;
+        made = with;
         match spool.push(chunk) {
             Pushed::Stored => {}
             Pushed::Full(chunk) => return Some((chunk, pull)),

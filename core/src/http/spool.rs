@@ -117,11 +117,13 @@ impl Spool {
         if state.over() { Pushed::Over } else { Pushed::Stored }
     }
 
-    /// A chunk of this length needs no file, or nobody wants it.
-    pub fn fits_memory(&self, len: usize) -> bool {
+    /// With this chunk it is still a short answer: all that was `made` up to its end would fit into memory and the chunk
+    /// needs no file; or nobody wants it.
+    pub fn short(&self, made: u64, len: usize) -> bool {
         let mut state = self.state.lock();
         self.rewind(&mut state);
-        state.over() || state.fits_memory(len, &self.space)
+        let fits = made <= self.space.settings.memory as u64 && state.fits_memory(len, &self.space);
+        state.over() || fits
     }
 
     /// Bytes that are made at a time.

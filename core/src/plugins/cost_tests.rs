@@ -86,8 +86,14 @@ fn timed(mut f: impl FnMut()) -> f64 {
 fn plugin_cost() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (plugins, router) = host(&runtime);
-    let spec =
-        InterceptSpec { types: vec!["a-*".into()], details: Vec::new(), band: Band::Tap, priority: 0, own: false };
+    let spec = InterceptSpec {
+        types: vec!["a-*".into()],
+        details: Vec::new(),
+        band: Band::Tap,
+        priority: 0,
+        own: false,
+        key: String::new(),
+    };
     let pass =
         || Intercept_TO::from_value(InterceptFn::new("pass", |_: &Event<'_>, _: &SdkSource<'_>| None), TD_Opaque);
     let watch = ObserveSpec {

@@ -22,6 +22,8 @@ pub struct Bound {
     pub may_send: Option<Arc<Audience>>,
     /// Deliver or hold.
     pub mode: Mode,
+    /// Its name is a key: lower case, found in any.
+    pub any_case: bool,
 }
 
 /// Bound names of one plugin, by kind.
@@ -36,11 +38,13 @@ impl Bindings {
         self.by_kind.write().entry(kind.to_owned()).or_default().insert(name.to_owned(), bound);
     }
 
-    /// Takes a name back.
-    pub fn remove(&self, kind: &str, name: &str) {
-        if let Some(names) = self.by_kind.write().get_mut(kind) {
-            names.remove(name);
-        }
+    /// Takes a name back; its key.
+    pub fn remove(&self, kind: &str, name: &str) -> Option<String> {
+        let mut all = self.by_kind.write();
+        let names = all.get_mut(kind)?;
+        let key = key(names, name)?;
+        names.remove(&key);
+        Some(key)
     }
 
     /// Kinds it has.
@@ -61,8 +65,20 @@ impl Bindings {
     }
 
     fn get(&self, kind: &str, name: &str) -> Option<Bound> {
-        self.by_kind.read().get(kind)?.get(name).cloned()
+        let all = self.by_kind.read();
+        let names = all.get(kind)?;
+        // Nearly always as it was bound.
+        names.get(name).or_else(|| names.get(&key(names, name)?)).cloned()
     }
+}
+
+/// What a name is bound by: itself, or in lower case where that is bound for any case.
+fn key(names: &HashMap<String, Bound>, name: &str) -> Option<String> {
+    if names.contains_key(name) {
+        return Some(name.to_owned());
+    }
+    let lower = name.to_lowercase();
+    names.get(&lower).is_some_and(|bound| bound.any_case).then_some(lower)
 }
 
 /// What the router asks about one kind.
@@ -132,5 +148,25 @@ impl Hold for Holder {
         self.0.undelivered.fetch_add(1, Relaxed);
         super::done(&self.0, super::HOLD, seen.journal);
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_exact_unless_bound_for_any_case() {
+        let bindings = Bindings::default();
+        let bound = |any_case| Bound { deliver_to: Arc::default(), may_send: None, mode: Mode::Hold, any_case };
+        bindings.set("mission", "Alpha", bound(false));
+        bindings.set("mission", "über", bound(true));
+        let finds = |name: &str| bindings.get("mission", name).is_some();
+        assert!(finds("Alpha") && !finds("alpha") && !finds("ALPHA"));
+        assert!(finds("über") && finds("ÜBER") && finds("Über") && !finds("uber"));
+        assert!(bindings.get("other", "über").is_none());
+        assert_eq!(bindings.remove("mission", "alpha"), None);
+        assert_eq!(bindings.remove("mission", "ÜBER").as_deref(), Some("über"));
+        assert!(!finds("über") && finds("Alpha"));
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{
 use arc_swap::ArcSwapOption;
 use fts_plugin_api::{
     abi::{CallerBox, HandleBox, InterceptBox, ObserveBox},
-    message::{CallerKind, Hello, InterceptSpec, Manifest, ObserveSpec, Phase},
+    message::{Band, CallerKind, Hello, InterceptSpec, Listen, Manifest, ObserveSpec, Phase},
 };
 use parking_lot::Mutex;
 
@@ -67,6 +67,8 @@ pub struct Generation {
     /// The same once `start` returned; None again when it is over.
     pub handlers: ArcSwapOption<Registered>,
     fixed: AtomicBool,
+    /// What its intercepts with a key listen to now, where that is not what they were registered with.
+    pub listening: Mutex<std::collections::HashMap<String, Listen>>,
     /// Its routes until they are committed.
     pub routes: Mutex<Option<Staged>>,
     /// The running plugin.
@@ -77,6 +79,8 @@ pub struct Generation {
     pub links: OnceLock<LinkSet>,
     /// Audiences, bindings and the like that it declared again; the rest of the former generation's is undone.
     pub declared: Mutex<std::collections::HashSet<String>>,
+    /// Events it waits for, by its own numbers.
+    pub tickets: Mutex<std::collections::HashMap<u64, crate::store::history::Ticket>>,
     /// Cursors of its database.
     pub cursors: Mutex<std::collections::HashMap<u64, crate::store::database::Cursor>>,
     alive: AtomicBool,
@@ -96,11 +100,13 @@ impl Generation {
             registered: Mutex::default(),
             handlers: ArcSwapOption::empty(),
             fixed: AtomicBool::new(false),
+            listening: Mutex::default(),
             routes: Mutex::new(routes),
             handle: Mutex::new(None),
             hands: Hands::default(),
             links: OnceLock::new(),
             declared: Mutex::default(),
+            tickets: Mutex::default(),
             cursors: Mutex::default(),
             alive: AtomicBool::new(true),
             pace: Arc::default(),
@@ -137,6 +143,30 @@ impl Generation {
     pub fn fix(&self, registered: Registered) {
         self.fixed.store(true, Relaxed);
         self.handlers.store(Some(Arc::new(registered)));
+    }
+
+    /// What an intercept asks for now.
+    pub fn spec_of(&self, handler: &InterceptHandler) -> InterceptSpec {
+        let spec = handler.spec.clone();
+        match self.listening.lock().get(&spec.key) {
+            Some(now) => {
+                let Listen { types, details, own, .. } = now.clone();
+                InterceptSpec { types, details, own, ..spec }
+            }
+            None => spec,
+        }
+    }
+
+    /// Has an intercept this key?
+    pub fn has_key(&self, key: &str) -> bool {
+        let has = |registered: &Registered| registered.intercepts.iter().any(|i| i.spec.key == key);
+        !key.is_empty() && (has(&self.registered.lock()) || self.handlers.load().as_deref().is_some_and(has))
+    }
+
+    /// What its intercepts in the band Guard ask for now.
+    pub fn guards(&self, registered: &Registered) -> Vec<InterceptSpec> {
+        let guards = registered.intercepts.iter().filter(|h| h.spec.band == Band::Guard);
+        guards.map(|h| self.spec_of(h)).collect()
     }
 
     /// Callers of this kind.

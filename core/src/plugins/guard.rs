@@ -17,10 +17,12 @@ pub struct Doing {
     pub intercept: bool,
     /// A transaction is open: only it works.
     pub transaction: bool,
+    /// Snapshots that are open on this thread, those of plugins that wait for this one included.
+    pub reads: u8,
 }
 
 thread_local! {
-    static DOING: Cell<Doing> = const { Cell::new(Doing { hop: 0, depth: 0, intercept: false, transaction: false }) };
+    static DOING: Cell<Doing> = const { Cell::new(Doing { hop: 0, depth: 0, intercept: false, transaction: false, reads: 0 }) };
 }
 
 /// What this thread is doing.
@@ -38,15 +40,21 @@ pub fn set_transaction(open: bool) {
     DOING.set(Doing { transaction: open, ..DOING.get() });
 }
 
+/// So many snapshots are open on this thread now.
+pub fn set_reads(reads: u8) {
+    DOING.set(Doing { reads, ..DOING.get() });
+}
+
 /// Restores what was before.
 pub struct Entered {
     before: Doing,
+    reads: u8,
     _charge: charge::Before,
 }
 
 /// From now on this thread is in a plugin.
 pub fn enter(tag: &'static Tag, doing: Doing) -> Entered {
-    Entered { before: DOING.replace(doing), _charge: charge::enter(tag) }
+    Entered { reads: doing.reads, before: DOING.replace(doing), _charge: charge::enter(tag) }
 }
 
 impl Drop for Entered {
@@ -54,6 +62,10 @@ impl Drop for Entered {
         // A handler that came back with a transaction open holds the writer up.
         if DOING.get().transaction && !self.before.transaction {
             super::services::rollback_left();
+        }
+        // An open snapshot stops the write-ahead log from shrinking.
+        if DOING.get().reads > self.reads {
+            super::services::end_read_left();
         }
         DOING.set(self.before);
     }

@@ -12,9 +12,10 @@ use std::{
 
 use bytes::Bytes;
 use fts_plugin_api::{
-    abi::{self, EventView, RVec, TD_Opaque, verdict},
+    abi::{self, EventView, Failure, RVec, TD_Opaque, failure, verdict},
     cot::Cot,
-    message::{self, Band, InterceptSpec, Judged, Panic, action},
+    message::{self, Band, InterceptSpec, Judged, Listen, Panic, action},
+    shim,
 };
 
 use super::{
@@ -215,7 +216,9 @@ fn gather(plugins: &Plugins) -> Vec<(Placed, Live)> {
             Some(generation) => {
                 let handlers = generation.handlers.load_full();
                 let intercepts = handlers.iter().flat_map(|r| &r.intercepts);
-                all.extend(intercepts.map(|h| (placed(&h.spec, false), Some((generation.clone(), h.clone())))));
+                all.extend(
+                    intercepts.map(|h| (placed(&generation.spec_of(h), false), Some((generation.clone(), h.clone())))),
+                );
             }
             None if plugin.state() != State::Stopped => {
                 all.extend(plugin.guards.lock().iter().map(|spec| (placed(spec, true), None)));
@@ -232,7 +235,8 @@ fn gather(plugins: &Plugins) -> Vec<(Placed, Live)> {
 
 /// The router's table of this moment.
 pub fn table(plugins: &Arc<Plugins>) -> Table {
-    let intercepts = gather(plugins).into_iter().map(|(placed, live)| {
+    let asked = |placed: &Placed| !placed.spec.types.is_empty() || !placed.spec.details.is_empty();
+    let intercepts = gather(plugins).into_iter().filter(|(placed, _)| asked(placed)).map(|(placed, live)| {
         let hook: Arc<dyn Intercept> = match live {
             Some((generation, handler)) => {
                 let watched = plugins.vigil.watch(plugins, &generation, handler.tag.handler);
@@ -256,6 +260,25 @@ pub fn table(plugins: &Arc<Plugins>) -> Table {
         })
     });
     Table::new(intercepts.collect(), observers.collect())
+}
+
+/// An intercept with a key listens to something else from now on.
+///
+/// # Errors
+/// No intercept has the key.
+pub fn listen(plugins: &Arc<Plugins>, generation: &Arc<Generation>, listen: Listen) -> Result<(), Failure> {
+    if !generation.has_key(&listen.key) {
+        let text = format!("no intercept has the key {:?}: register it with intercept_keyed", listen.key);
+        return Err(shim::failure(failure::NOT_FOUND, text));
+    }
+    let before = generation.listening.lock().insert(listen.key.clone(), listen.clone());
+    // Until it runs there is no table with it.
+    let Some(registered) = generation.handlers.load_full() else { return Ok(()) };
+    if before.as_ref() != Some(&listen) {
+        *generation.plugin.guards.lock() = generation.guards(&registered);
+        plugins.refresh();
+    }
+    Ok(())
 }
 
 /// What the observers of a generation want of the router.

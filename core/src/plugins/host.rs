@@ -162,7 +162,11 @@ impl Host for PluginHost {
             services::need(generation, "intercept")?;
             let spec: InterceptSpec = read(what)?;
             let wanted = Wanted::new(&spec.types, &spec.details);
-            let tag = Tag::of(generation.name(), &format!("intercept {}", wanted.said()));
+            if !spec.key.is_empty() && registered.intercepts.iter().any(|i| i.spec.key == spec.key) {
+                return refuse(failure::INVALID, format!("two intercepts have the key {:?}", spec.key));
+            }
+            let said = if spec.key.is_empty() { wanted.said() } else { spec.key.clone() };
+            let tag = Tag::of(generation.name(), &format!("intercept {said}"));
             registered.intercepts.push(Arc::new(Handler { spec, wanted, object, stats: Stats::default(), tag }));
             Ok(())
         })

@@ -2,6 +2,8 @@
 //! registered `before_delete` is asked, on the thread that deletes; what happens to files is published on the bus as
 //! `resource.added`, `resource.changed` and `resource.removed`, each with the file ([`FileInfo`], packed).
 //!
+//! Who fetches a file whose groups it is not in may have it when a plugin says so (`file_reader`).
+//!
 //! A plugin that does not answer in time or fails keeps the file this time, and so does one that kept files in this run of
 //! the server and does not run at this moment: it cannot be asked, and what it refers to must not go behind its back.
 use std::{
@@ -12,10 +14,11 @@ use std::{
 
 use fts_plugin_api::{
     abi::{RErr, ROk, failure},
-    message::{self, Bus, CallerKind, FileInfo, Panic},
+    message::{self, Bus, CallerKind, Deletion, FileInfo, MayRead, Panic},
 };
 
 use parking_lot::Mutex;
+use serde::de::DeserializeOwned;
 
 use super::{
     Plugin, Plugins, State,
@@ -23,7 +26,7 @@ use super::{
     guard::{self, Doing},
     services::{self, file_info},
 };
-use crate::files::{Hash, Keeper, Resource};
+use crate::files::{Cause, Hash, Keeper, Resource};
 
 /// How long one is waited for (plugins.md 1.2).
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -36,10 +39,10 @@ pub struct FileKeeper {
 }
 
 impl Keeper for FileKeeper {
-    fn may_go(&self, hash: &Hash, asking: Option<&str>) -> Result<(), String> {
-        for plugin in self.plugins.all().into_iter().filter(|p| Some(&*p.name) != asking) {
+    fn may_go(&self, hash: &Hash, cause: Cause<'_>) -> Result<(), String> {
+        for plugin in self.plugins.all().into_iter().filter(|p| cause != Cause::Plugin(&p.name)) {
             let generation = plugin.generation.load_full();
-            let handlers = generation.map(|g| g.callers(|k| *k == CallerKind::BeforeDelete)).unwrap_or_default();
+            let handlers = generation.map(|g| g.callers(asks)).unwrap_or_default();
             if plugin.state() != State::Running {
                 if !handlers.is_empty() || self.known.lock().contains(&plugin.name) {
                     return Err(format!("{} is {} and cannot be asked", plugin.name, plugin.state().name()));
@@ -52,7 +55,7 @@ impl Keeper for FileKeeper {
             }
             self.known.lock().insert(plugin.name.clone());
             for handler in handlers {
-                if let Some(why) = self.ask(&plugin, &handler, hash) {
+                if let Some(why) = self.ask(&plugin, &handler, hash, cause) {
                     return Err(format!("{}: {why}", plugin.name));
                 }
             }
@@ -60,10 +63,39 @@ impl Keeper for FileKeeper {
         Ok(())
     }
 
+    fn may_read(&self, hash: &Hash, user: &str, groups: &[String]) -> bool {
+        let ask = MayRead { sha256: hash.to_string(), user: user.to_owned(), groups: groups.to_vec() };
+        let running = self.plugins.all().into_iter().filter(|p| p.state() == State::Running);
+        running.into_iter().any(|plugin| {
+            let generation = plugin.generation.load_full();
+            let handlers = generation.map(|g| g.callers(|k| *k == CallerKind::MayRead)).unwrap_or_default();
+            handlers.iter().any(|handler| {
+                self.question(&plugin, handler, message::pack(&ask)).unwrap_or_else(|why| {
+                    tracing::warn!(event = "plugin.failed_call", plugin = %plugin.name, "who may have a file: {why}");
+                    false
+                })
+            })
+        })
+    }
+
     fn tell(&self, topic: &'static str, resource: &Resource) {
         let bytes = message::pack::<FileInfo>(&file_info(resource)).into();
         services::publish(&self.plugins, Bus { topic: topic.to_owned(), bytes });
     }
+}
+
+/// Is it one that is asked before a file goes?
+fn asks(kind: &CallerKind) -> bool {
+    matches!(kind, CallerKind::BeforeDelete | CallerKind::Deletion)
+}
+
+fn deletion(hash: &Hash, cause: Cause<'_>) -> Deletion {
+    let (cause, plugin) = match cause {
+        Cause::Deleted => (message::Cause::Deleted, ""),
+        Cause::Expired => (message::Cause::Expired, ""),
+        Cause::Plugin(name) => (message::Cause::Plugin, name),
+    };
+    Deletion { sha256: hash.to_string(), cause, plugin: plugin.to_owned() }
 }
 
 impl FileKeeper {
@@ -73,11 +105,25 @@ impl FileKeeper {
     }
 
     /// Some = it stays, and why.
-    fn ask(&self, plugin: &Arc<Plugin>, handler: &Arc<CallHandler>, hash: &Hash) -> Option<String> {
+    fn ask(&self, plugin: &Arc<Plugin>, handler: &Arc<CallHandler>, hash: &Hash, cause: Cause<'_>) -> Option<String> {
+        let args = match handler.spec {
+            CallerKind::Deletion => message::pack(&deletion(hash, cause)),
+            _ => message::pack(&hash.as_str()),
+        };
+        self.question(plugin, handler, args).unwrap_or_else(Some)
+    }
+
+    /// The answer; why there is none.
+    fn question<T: DeserializeOwned>(
+        &self,
+        plugin: &Arc<Plugin>,
+        handler: &Arc<CallHandler>,
+        args: Vec<u8>,
+    ) -> Result<T, String> {
         let (told, answered) = mpsc::channel();
-        let (asked, args) = (handler.clone(), message::pack(&hash.as_str()));
-        // On a thread of its own: who deletes is not to wait for ever.
-        let thread = std::thread::Builder::new().name("fts-before-delete".into());
+        let asked = handler.clone();
+        // On a thread of its own: who deletes or fetches is not to wait for ever.
+        let thread = std::thread::Builder::new().name("fts-file-asked".into());
         let started = thread.spawn(move || {
             let entered = guard::enter(asked.tag, Doing::default());
             let began = Instant::now();
@@ -88,22 +134,19 @@ impl FileKeeper {
             let _ = told.send(answer);
         });
         if started.is_err() {
-            return Some("the server has no thread left to ask it".into());
+            return Err("the server has no thread left to ask it".into());
         }
         match answered.recv_timeout(PATIENCE) {
-            Ok(ROk(bytes)) => match message::unpack::<Option<String>>(&bytes) {
-                Ok(said) => said,
-                Err(error) => Some(format!("its answer cannot be read: {error}")),
-            },
+            Ok(ROk(bytes)) => message::unpack(&bytes).map_err(|error| format!("its answer cannot be read: {error}")),
             Ok(RErr(failed)) => {
                 if failed.code == failure::PANICKED {
                     let (message, place) = (failed.message.to_string(), failed.place.to_string());
                     handler.stats.panicked();
                     self.plugins.panicked(plugin, &Panic { handler: handler.tag.handler.to_owned(), message, place });
                 }
-                Some("it failed to answer".into())
+                Err("it failed to answer".into())
             }
-            Err(_) => Some("it did not answer in time".into()),
+            Err(_) => Err("it did not answer in time".into()),
         }
     }
 }

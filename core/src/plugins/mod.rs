@@ -30,6 +30,7 @@ mod order;
 pub mod overrides;
 mod plugin;
 mod poison;
+mod put_off;
 pub mod quarantine;
 mod queue;
 pub mod refused;
@@ -119,6 +120,7 @@ pub struct Plugins {
     /// Who provides which typed service.
     pub seats: Seats,
     kinds: Mutex<HashMap<String, Arc<str>>>,
+    refreshing: Mutex<()>,
     by_name: RwLock<BTreeMap<Arc<str>, Arc<Plugin>>>,
     quarantined: Mutex<Option<quarantine::Quarantine>>,
     changes: Mutex<()>,
@@ -144,6 +146,7 @@ impl Plugins {
             obey_quarantine: parts.quarantine,
             seats: Seats::default(),
             kinds: Mutex::default(),
+            refreshing: Mutex::default(),
             by_name: RwLock::default(),
             quarantined: Mutex::new(None),
             changes: Mutex::new(()),
@@ -218,6 +221,8 @@ impl Plugins {
 
     /// The router's table follows what runs.
     fn refresh(self: &Arc<Self>) {
+        // Two at once: the table of the one that looked first must not be the last.
+        let _one = self.refreshing.lock();
         self.router.hooks.store(Arc::new(hooks::table(self)));
     }
 }

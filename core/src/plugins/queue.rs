@@ -3,10 +3,14 @@
 //!
 //! State events of one uid take each other's place where all handlers allow it. Over the mark, state events that may be
 //! lost go first (oldest first); reliable ones keep only their place in the journal and are read back. Everything else
-//! (client events, what was published, link frames) is bounded by its sender. Nothing here waits for anybody.
+//! (client events, what was published, link frames) is bounded by its sender. Held events that could not be stored wait
+//! beside it for a while ([`PutOff`]). Nothing here waits for anybody.
 use std::{
     collections::{HashMap, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Instant,
 };
 
@@ -16,6 +20,7 @@ use fts_plugin_api::{
 };
 use parking_lot::{Condvar, Mutex};
 
+use super::put_off::PutOff;
 use crate::route::hooks::Seen;
 
 /// Something for the worker.
@@ -31,6 +36,8 @@ pub enum Item {
     Bus(String, Arc<[u8]>),
     /// Something happened to a link of this generation.
     Link(u32, Box<LinkEvent>),
+    /// What this generation waited for: the number it gave, and whether an event was stored.
+    Arrived(u32, u64, bool),
 }
 
 /// An event that is to be read back.
@@ -60,10 +67,13 @@ pub struct Queue {
     inner: Mutex<Inner>,
     wake: Condvar,
     marks: Marks,
+    /// An event was put off and none was released since.
+    slow: AtomicBool,
 }
 
 #[derive(Default)]
 struct Inner {
+    put_off: PutOff,
     items: VecDeque<Item>,
     /// Number of the item at the front.
     first: u64,
@@ -90,7 +100,7 @@ pub struct Pushed {
 impl Queue {
     /// An empty one.
     pub fn new(marks: Marks) -> Self {
-        Self { inner: Mutex::default(), wake: Condvar::new(), marks }
+        Self { inner: Mutex::default(), wake: Condvar::new(), marks, slow: AtomicBool::new(false) }
     }
 
     /// Adds an event. `coalesce` = a newer state of the uid may take its place, and it may be lost over the mark.
@@ -139,15 +149,20 @@ impl Queue {
 
     /// Puts items back to the front, in order.
     pub fn put_back(&self, items: Vec<Item>) {
-        let mut inner = self.inner.lock();
-        for item in items.into_iter().rev() {
-            if let Item::Event(seen) = &item {
-                inner.bytes += seen.text.len();
-                inner.in_memory += 1;
-            }
-            inner.items.push_front(item);
-            // What was taken is not replaced any more, so a number that does not fit is only never found.
-            inner.first = inner.first.saturating_sub(1);
+        self.inner.lock().put_back(items);
+    }
+
+    /// The plugin cannot store this held event now: it comes again after a pause, and no other held one before it.
+    pub fn later(&self, spilled: Spilled) {
+        self.slow.store(true, Relaxed);
+        self.inner.lock().put_off.add(spilled, Instant::now());
+    }
+
+    /// A held event was released: what was put off comes again soon.
+    pub fn went_on(&self) {
+        if self.slow.load(Relaxed) {
+            self.slow.store(false, Relaxed);
+            self.inner.lock().put_off.went_on();
         }
     }
 
@@ -164,8 +179,13 @@ impl Queue {
     pub fn take(&self, epoch: u64, most: usize, until: Option<Instant>) -> Option<Vec<Item>> {
         let mut inner = self.inner.lock();
         while inner.items.is_empty() && !inner.closed && inner.epoch == epoch {
+            let again = inner.put_off.take(Instant::now());
+            if !again.is_empty() {
+                inner.put_back(again);
+                break;
+            }
             inner.sleeping = true;
-            match until {
+            match [until, inner.put_off.due()].into_iter().flatten().min() {
                 Some(until) if self.wake.wait_until(&mut inner, until).timed_out() => {
                     inner.sleeping = false;
                     return Some(Vec::new());
@@ -178,6 +198,8 @@ impl Queue {
         if inner.closed || inner.epoch != epoch {
             return None;
         }
+        let again = inner.put_off.take(Instant::now());
+        inner.put_back(again);
         let n = inner.items.len().min(most);
         let taken: Vec<_> = inner.items.drain(..n).collect();
         inner.first += n as u64;
@@ -191,7 +213,7 @@ impl Queue {
                 }
             }
         }
-        Some(taken)
+        Some(taken.into_iter().filter_map(|item| inner.put_off.pass(item)).collect())
     }
 
     /// The worker ends; what waits stays for the next one.
@@ -215,6 +237,7 @@ impl Queue {
     pub fn clear(&self) -> usize {
         let mut inner = self.inner.lock();
         let n = inner.items.iter().filter(|i| matches!(i, Item::Event(_) | Item::Spilled(_))).count();
+        let n = n + inner.put_off.len();
         let first = inner.first + inner.items.len() as u64;
         let dropped = inner.dropped;
         let (closed, epoch, sleeping) = (inner.closed, inner.epoch, inner.sleeping);
@@ -225,11 +248,23 @@ impl Queue {
     /// Items, bytes in memory, state events dropped so far.
     pub fn depth(&self) -> (usize, usize, u64) {
         let inner = self.inner.lock();
-        (inner.items.len(), inner.bytes, inner.dropped)
+        (inner.items.len() + inner.put_off.len(), inner.bytes, inner.dropped)
     }
 }
 
 impl Inner {
+    fn put_back(&mut self, items: Vec<Item>) {
+        for item in items.into_iter().rev() {
+            if let Item::Event(seen) = &item {
+                self.bytes += seen.text.len();
+                self.in_memory += 1;
+            }
+            self.items.push_front(item);
+            // What was taken is not replaced any more, so a number that does not fit is only never found.
+            self.first = self.first.saturating_sub(1);
+        }
+    }
+
     /// Drops the oldest event that may be lost: one that is in no journal.
     fn make_room(&mut self) -> u64 {
         let found = self.items.iter().position(|i| matches!(i, Item::Event(seen) if seen.journal == 0));
@@ -301,6 +336,23 @@ mod tests {
         assert!(queue.event(&seen(3, 0, Class::State, "s3b"), true).replaced, "its number moved along");
         assert_eq!(texts(&queue), ["s2", "s3b", "#77", "s4"]);
         assert_eq!(queue.depth(), (0, 0, 1));
+    }
+
+    #[test]
+    fn what_was_put_off_comes_again_and_holds_up_only_held_events() {
+        let queue = Queue::new(MARKS);
+        let epoch = queue.open();
+        queue.later(Spilled { id: 7, held: true, served: Vec::new(), again: true });
+        let held =
+            Seen { held: vec![("mission".into(), "x".into())], ..Seen::clone(&seen(1, 8, Class::Reliable, "h")) };
+        queue.event(&Arc::new(held), false);
+        queue.event(&seen(2, 9, Class::Reliable, "o"), false);
+        assert_eq!((texts(&queue), queue.depth().0), (vec!["o".to_owned()], 2));
+        // Without a limit: the pause ends the waiting.
+        let items = queue.take(epoch, 100, None).unwrap();
+        let ids: Vec<_> =
+            items.iter().map(|i| if let Item::Spilled(s) = i { (s.id, s.again) } else { (0, false) }).collect();
+        assert_eq!((ids, queue.depth()), (vec![(7, true), (8, false)], (0, 0, 0)));
     }
 
     #[test]

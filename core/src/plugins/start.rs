@@ -191,12 +191,7 @@ impl Plugins {
             _ => None,
         });
         self.seats.set(&plugin.name, services.collect::<Vec<_>>().into_iter());
-        *plugin.guards.lock() = registered
-            .intercepts
-            .iter()
-            .filter(|h| h.spec.band == fts_plugin_api::message::Band::Guard)
-            .map(|h| h.spec.clone())
-            .collect();
+        *plugin.guards.lock() = generation.guards(&registered);
         generation.fix(registered);
         *plugin.watching.lock() = hooks::watching(&generation);
         let wants = !generation.callers(|k| *k == fts_plugin_api::message::CallerKind::Clients).is_empty();
@@ -263,6 +258,7 @@ impl Plugins {
             links.close_all();
         }
         generation.cursors.lock().clear();
+        generation.tickets.lock().clear();
         plugin.calls_before.fetch_add(Plugin::calls_of(&generation), Relaxed);
         // Handlers hold the host, and the host this generation: the circle ends here.
         drop(generation.handlers.swap(None));

@@ -46,8 +46,14 @@ impl Gate {
 fn an_intercept_that_blocks_every_thread_that_asks_it_leaves_one_to_serve() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(3).enable_all().build().unwrap();
     let (plugins, router) = host(&runtime);
-    let spec =
-        InterceptSpec { types: vec!["a-*".into()], details: Vec::new(), band: Band::Tap, priority: 0, own: false };
+    let spec = InterceptSpec {
+        types: vec!["a-*".into()],
+        details: Vec::new(),
+        band: Band::Tap,
+        priority: 0,
+        own: false,
+        key: String::new(),
+    };
     let gate = Arc::new(Gate::default());
     let of = gate.clone();
     let blocks = InterceptFn::new("blocks", move |_: &Event<'_>, _: &SdkSource<'_>| {

@@ -160,8 +160,14 @@ impl Worker {
                     links.processed(super::services::links::LinkId(link), 1);
                 }
             }
-            // Links end with their generation.
-            Item::Link(..) | Item::Event(_) | Item::Spilled(_) => {}
+            Item::Arrived(of, number, stored) if of == generation.number => {
+                generation.tickets.lock().remove(&number);
+                for handler in generation.callers(|k| *k == CallerKind::Arrived) {
+                    let _: Option<()> = self.call(&handler, 0, &message::Arrived { number, stored });
+                }
+            }
+            // Links, and whoever waits, end with their generation.
+            Item::Link(..) | Item::Arrived(..) | Item::Event(_) | Item::Spilled(_) => {}
         }
     }
 

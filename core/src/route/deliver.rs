@@ -232,20 +232,17 @@ impl Router {
         if events.is_empty() {
             return (0, 0);
         }
+        let at_once = prompt.as_mut();
+        if let Some(n) = at_once.and_then(|p| p.take_on(client, events, ready.tick, ready.policy.coalesce_ms)) {
+            return (n as u64, 0);
+        }
         // A queue is deep because its client does not read, or because its writer had no turn yet: only the first is
         // the client's doing.
         let blocked = client.figures.blocked_since.load(Relaxed) != 0;
         let marks = if blocked { &ready.policy.marks } else { &ready.policy.patient };
         let mut lost: SmallVec<[(u64, Lost); 8]> = SmallVec::new();
-        let at_once = prompt.as_ref().is_some_and(|p| p.wants(client, ready.tick, ready.policy.coalesce_ms));
-        let pushed = client
-            .out
-            .push(events, client.conn, ready.tick, marks, at_once, |event, why| lost.push((event.head.id, why)));
-        if pushed.prompt
-            && let Some(prompt) = prompt
-        {
-            prompt.add(client);
-        }
+        let pushed =
+            client.out.push(events, client.conn, ready.tick, marks, |event, why| lost.push((event.head.id, why)));
         if !lost.is_empty() {
             self.lost(client, &lost, ready.now);
         }

@@ -52,16 +52,9 @@ impl Router {
         let event = made.event(self.next_id());
         let policy = self.policy();
         let mut lost = Vec::new();
-        client.out.push(
-            std::slice::from_ref(&event),
-            client.conn,
-            clock::tick(),
-            &policy.marks,
-            false,
-            |event, why| {
-                lost.push((event.head.id, why));
-            },
-        );
+        client.out.push(std::slice::from_ref(&event), client.conn, clock::tick(), &policy.marks, |event, why| {
+            lost.push((event.head.id, why));
+        });
         if !lost.is_empty() {
             self.lost(client, &lost, clock::now_ms());
         }

@@ -131,7 +131,7 @@ impl Router {
         for client in &to {
             let mut lost = Vec::new();
             let events = std::slice::from_ref(&event);
-            client.out.push(events, client.conn, clock::tick(), &policy.marks, false, |event, why| {
+            client.out.push(events, client.conn, clock::tick(), &policy.marks, |event, why| {
                 lost.push((event.head.id, why));
             });
             if !lost.is_empty() {

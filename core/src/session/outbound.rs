@@ -46,8 +46,6 @@ pub struct Pushed {
     pub overflow: bool,
     /// How deep it is in what may not be dropped, in whole quarters of that limit.
     pub behind: u8,
-    /// The writer sleeps and has lent its socket: the caller writes (see `prompt`). Only when it said that it would.
-    pub prompt: bool,
 }
 
 /// The socket of a writer that has nothing to do.
@@ -93,6 +91,7 @@ pub struct Depth {
 
 /// The queue of one client.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Outbound {
     queue: Mutex<Queue>,
     wake: Notify,
@@ -113,7 +112,6 @@ impl Outbound {
         own: u64,
         at: u32,
         marks: &Marks,
-        prompt: bool,
         mut lost: impl FnMut(&Event, Lost),
     ) -> Pushed {
         let mut done = Pushed::default();
@@ -124,8 +122,7 @@ impl Outbound {
                 return done;
             }
             for event in events {
-                // Nobody gets its own back (RULE-52, 58); what the newcomer's replay brings is not sent twice (RULE-37).
-                if event.head.conn == own || (1..=queue.replay_to).contains(&event.presence()) {
+                if !queue.gets(event, own) {
                     continue;
                 }
                 done.queued += 1;
@@ -148,9 +145,7 @@ impl Outbound {
             if reliable > marks.reliable_bytes / 4 {
                 done.behind = (reliable.saturating_mul(4) / marks.reliable_bytes.max(1)).min(3) as u8;
             }
-            let slept = done.queued > 0 && std::mem::replace(&mut queue.idle, false);
-            done.prompt = slept && prompt && queue.lent.is_some();
-            slept && !done.prompt
+            done.queued > 0 && std::mem::replace(&mut queue.idle, false)
         };
         if wake {
             self.wake.notify_one();
@@ -177,17 +172,31 @@ impl Outbound {
         queue.left.take().map_or(Reclaimed::Free, Reclaimed::Left)
     }
 
-    /// Takes what waits together with the lent socket, for a write at once. None = the writer has it again, or there is
-    /// something only the writer can deal with; then it is woken.
-    pub fn borrow(&self, round: &mut Round, max_items: usize, max_bytes: usize) -> Option<Lent> {
+    /// While nothing waits and the writer sleeps: what this client gets of `events` goes to `items` instead, together with
+    /// the lent socket, for a write at once. None = it must be pushed.
+    pub fn hand_over(&self, events: &[Arc<Event>], own: u64, at: u32, items: &mut Vec<Item>) -> Option<Lent> {
         let mut queue = self.queue.lock();
-        let lent = queue.lent.take()?;
-        if queue.closed || !queue.control.is_empty() {
-            drop(queue);
-            self.wake.notify_one();
+        if !queue.idle || queue.lent.is_none() {
             return None;
         }
-        queue.borrowed = true;
+        let before = items.len();
+        let wanted = events.iter().filter(|event| queue.gets(event, own));
+        items.extend(wanted.map(|event| Item { event: event.clone(), at, switch: false }));
+        if items.len() == before {
+            return None;
+        }
+        (queue.idle, queue.borrowed) = (false, true);
+        queue.lent.take()
+    }
+
+    /// What was handed over is written: takes what came meanwhile for one more round, or gives the socket back.
+    pub fn go_on(&self, lent: Lent, round: &mut Round, max_items: usize, max_bytes: usize) -> Option<Lent> {
+        let mut queue = self.queue.lock();
+        if queue.items.is_empty() || queue.wanted || queue.closed || !queue.control.is_empty() {
+            drop(queue);
+            self.give_back(lent, None);
+            return None;
+        }
         queue.take(&mut round.items, max_items, max_bytes);
         Some(lent)
     }

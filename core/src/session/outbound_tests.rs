@@ -27,8 +27,8 @@ fn ids(queue: &Outbound) -> Vec<u64> {
 #[test]
 fn below_the_soft_mark_everything_is_kept_in_order() {
     let queue = Outbound::default();
-    let pushed = queue
-        .push(&[event(1, Class::State, 1), event(1, Class::State, 2)], 1, 0, &marks(), false, |_, _| panic!("lost"));
+    let pushed =
+        queue.push(&[event(1, Class::State, 1), event(1, Class::State, 2)], 1, 0, &marks(), |_, _| panic!("lost"));
     assert_eq!(pushed, Pushed { queued: 2, ..Pushed::default() });
     assert_eq!(ids(&queue), [1, 2]);
 }
@@ -46,7 +46,7 @@ fn over_the_soft_mark_a_newer_state_takes_the_place_of_the_older() {
         (2, Class::State, 6),
         (9, Class::Reliable, 7),
     ] {
-        queue.push(&[event(uid, class, id)], 1, 0, &marks(), false, |e, why| lost.push((e.head.id, why)));
+        queue.push(&[event(uid, class, id)], 1, 0, &marks(), |e, why| lost.push((e.head.id, why)));
     }
     assert_eq!(lost, [(1, Lost::Conflated), (2, Lost::Conflated)]);
     assert!(queue.depth().slow);
@@ -58,9 +58,9 @@ fn over_the_soft_mark_a_newer_state_takes_the_place_of_the_older() {
 fn over_the_state_mark_the_oldest_state_goes_and_reliable_stays() {
     let queue = Outbound::default();
     let mut lost = Vec::new();
-    queue.push(&[event(99, Class::Reliable, 1000)], 1, 0, &marks(), false, |_, _| ());
+    queue.push(&[event(99, Class::Reliable, 1000)], 1, 0, &marks(), |_, _| ());
     for n in 0..20 {
-        queue.push(&[event(n, Class::State, n)], 1, 0, &marks(), false, |e, why| lost.push((e.head.id, why)));
+        queue.push(&[event(n, Class::State, n)], 1, 0, &marks(), |e, why| lost.push((e.head.id, why)));
     }
     let left = ids(&queue);
     assert_eq!(left[0], 1000);
@@ -75,7 +75,7 @@ fn too_many_reliable_bytes_say_overflow_and_drop_nothing() {
     let queue = Outbound::default();
     let mut overflow = false;
     for n in 0..12 {
-        overflow = queue.push(&[event(n, Class::Reliable, n)], 1, 0, &marks(), false, |_, _| panic!("lost")).overflow;
+        overflow = queue.push(&[event(n, Class::Reliable, n)], 1, 0, &marks(), |_, _| panic!("lost")).overflow;
     }
     assert!(overflow);
     assert_eq!(ids(&queue).len(), 12);
@@ -84,7 +84,7 @@ fn too_many_reliable_bytes_say_overflow_and_drop_nothing() {
 #[test]
 fn state_older_than_the_age_mark_goes() {
     let queue = Outbound::default();
-    queue.push(&[event(1, Class::State, 1), event(2, Class::Reliable, 2)], 1, 0, &marks(), false, |_, _| ());
+    queue.push(&[event(1, Class::State, 1), event(2, Class::Reliable, 2)], 1, 0, &marks(), |_, _| ());
     let mut lost = Vec::new();
     queue.age(31_000, &marks(), |e, _| lost.push(e.head.id));
     assert_eq!(lost, [1]);
@@ -94,10 +94,10 @@ fn state_older_than_the_age_mark_goes() {
 #[test]
 fn control_goes_first_and_a_closed_queue_refuses() {
     let queue = Outbound::default();
-    queue.push(&[event(1, Class::Reliable, 1)], 1, 0, &marks(), false, |_, _| ());
+    queue.push(&[event(1, Class::Reliable, 1)], 1, 0, &marks(), |_, _| ());
     queue.push_control(event(2, Class::Reliable, 2), 0, false);
     assert_eq!(queue.close(), 1);
-    assert_eq!(queue.push(&[event(3, Class::Reliable, 3)], 1, 0, &marks(), false, |_, _| ()).refused, 1);
+    assert_eq!(queue.push(&[event(3, Class::Reliable, 3)], 1, 0, &marks(), |_, _| ()).refused, 1);
     assert_eq!(ids(&queue), [2, 1]);
 }
 
@@ -108,7 +108,7 @@ fn what_the_replay_brings_is_not_queued() {
     let event = Arc::new(Event::whole(head, vec![b'x']));
     event.set_presence(5);
     queue.hold(|| 5);
-    queue.push(&[event], 1, 0, &marks(), false, |_, _| ());
+    queue.push(&[event], 1, 0, &marks(), |_, _| ());
     assert!(queue.is_empty());
 }
 
@@ -116,7 +116,7 @@ fn what_the_replay_brings_is_not_queued() {
 fn only_the_first_push_into_an_empty_queue_wakes() {
     let queue = Outbound::default();
     assert!(queue.queue.lock().idle);
-    queue.push(&[event(1, Class::State, 1)], 1, 0, &marks(), false, |_, _| ());
+    queue.push(&[event(1, Class::State, 1)], 1, 0, &marks(), |_, _| ());
     assert!(!queue.queue.lock().idle);
     let mut out = Vec::new();
     assert!(queue.take(&mut out, 256, 1 << 20));
@@ -137,21 +137,26 @@ async fn lent() -> (Lent, tokio::net::TcpStream) {
 async fn a_lent_socket_comes_back_and_what_came_meanwhile_wakes_the_writer() {
     let queue = Outbound::default();
     let (socket, _peer) = lent().await;
+    let handed = |id, items: &mut Vec<Item>| queue.hand_over(&[event(id, Class::State, id)], 9, 0, items);
+    let push = |id| queue.push(&[event(id, Class::State, id)], 9, 0, &marks(), |_, _| panic!("lost"));
     let mut items = Vec::new();
-    let push = |id| queue.push(&[event(id, Class::State, id)], 9, 0, &marks(), true, |_, _| panic!("lost"));
-    assert!(!queue.take(&mut items, 256, 1 << 20));
+    assert!(!queue.take(&mut Vec::new(), 256, 1 << 20));
+    assert!(handed(1, &mut items).is_none(), "nothing is lent");
     queue.lend(Some(socket));
-    assert!(push(1).prompt, "the writer sleeps: the caller writes");
+    assert!(queue.hand_over(&[event(1, Class::State, 1)], 0, 0, &mut items).is_none(), "nobody gets its own");
+    let borrowed = handed(1, &mut items).unwrap();
+    assert_eq!(items.iter().map(|i| i.event.head.id).collect::<Vec<_>>(), [1], "the writer sleeps: the caller writes");
+    assert!(handed(2, &mut items).is_none(), "somebody writes already");
+    assert_eq!(push(2).queued, 1);
     let mut round = Round::default();
-    let borrowed = queue.borrow(&mut round, 64, 1 << 20).unwrap();
-    assert_eq!(round.ids().collect::<Vec<_>>(), [1]);
-    assert!(!push(2).prompt, "somebody writes already");
-    assert!(queue.borrow(&mut Round::default(), 64, 1 << 20).is_none(), "nobody borrows twice");
+    let borrowed = queue.go_on(borrowed, &mut round, 64, 1 << 20).expect("what came meanwhile is taken");
+    assert_eq!(round.ids().collect::<Vec<_>>(), [2]);
+    push(3);
     assert!(matches!(queue.reclaim(), Reclaimed::Busy));
-    queue.give_back(borrowed, None);
+    assert!(queue.go_on(borrowed, &mut round, 64, 1 << 20).is_none(), "the writer asked for it");
     queue.wait().await;
     assert!(matches!(queue.reclaim(), Reclaimed::Free));
-    assert_eq!(ids(&queue), [2]);
+    assert_eq!(ids(&queue), [3]);
 }
 
 #[tokio::test]
@@ -160,9 +165,8 @@ async fn a_round_that_was_begun_is_the_writers_first() {
     let (socket, _peer) = lent().await;
     assert!(!queue.take(&mut Vec::new(), 256, 1 << 20));
     queue.lend(Some(socket));
-    queue.push(&[event(1, Class::State, 1)], 9, 0, &marks(), true, |_, _| panic!("lost"));
     let mut round = Round::default();
-    let borrowed = queue.borrow(&mut round, 64, 1 << 20).unwrap();
+    let borrowed = queue.hand_over(&[event(1, Class::State, 1)], 9, 0, &mut round.items).unwrap();
     queue.give_back(borrowed, Some(Box::new(round)));
     queue.wait().await;
     let Reclaimed::Left(left) = queue.reclaim() else { panic!("the round is lost") };
@@ -171,11 +175,12 @@ async fn a_round_that_was_begun_is_the_writers_first() {
     let (socket, _peer) = lent().await;
     assert!(!queue.take(&mut Vec::new(), 256, 1 << 20));
     queue.lend(Some(socket));
-    queue.push(&[event(2, Class::State, 2)], 9, 0, &marks(), true, |_, _| panic!("lost"));
-    queue.push_control(event(0, Class::Reliable, 3), 0, true);
-    assert!(queue.borrow(&mut Round::default(), 64, 1 << 20).is_none());
+    let borrowed = queue.hand_over(&[event(2, Class::State, 2)], 9, 0, &mut Vec::new()).unwrap();
+    queue.push(&[event(3, Class::State, 3)], 9, 0, &marks(), |_, _| panic!("lost"));
+    queue.push_control(event(0, Class::Reliable, 4), 0, true);
+    assert!(queue.go_on(borrowed, &mut Round::default(), 64, 1 << 20).is_none());
     queue.wait().await;
-    assert_eq!(ids(&queue), [3, 2]);
+    assert_eq!(ids(&queue), [4, 3]);
 }
 
 #[tokio::test]

@@ -1,15 +1,18 @@
 //! [`Prompt`]: at low load the turn writes to clients whose writers sleep, instead of waking a task for one event each.
 //!
-//! Order per client: its writer lent the socket when it went to sleep; what was queued is taken and written without
-//! waiting; what the socket does not take at once goes to the writer, which finishes it first (RULE-49). Only so many
-//! clients per turn, only plain sockets, and none that was written to a moment ago: there the writer gathers more.
+//! Order per client: its writer lent the socket when it went to sleep; what it gets does not pass its queue but is written
+//! without waiting; what the socket does not take at once goes to the writer, which finishes it first (RULE-49). Only so
+//! many clients per turn, only plain sockets, and none that was written to a moment ago: there the writer gathers more.
 use std::{
     io,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
-use super::round::{Round, Sums};
-use crate::{directory::Client, observe::clock, route::Router};
+use super::{
+    outbound::{Item, Lent},
+    round::{Round, Sums},
+};
+use crate::{directory::Client, observe::clock, route::Router, wire::Event};
 
 /// Clients written to in one turn; the others' writers are woken and share the cores.
 pub const MOST: usize = 128;
@@ -20,19 +23,25 @@ const BYTES: usize = 64 * 1024;
 /// Clients with something to write at once.
 #[derive(Default)]
 pub struct Prompt {
-    clients: Vec<Arc<Client>>,
+    /// Each with the number of its items.
+    clients: Vec<(Arc<Client>, Lent, usize)>,
+    /// Theirs, in the same order.
+    items: Vec<Item>,
     round: Round,
 }
 
 impl Prompt {
-    /// May this client be written to by the turn?
-    pub fn wants(&self, client: &Client, now: u32, pause_ms: u32) -> bool {
-        self.clients.len() < MOST && now.wrapping_sub(client.figures.last_tx.load(Relaxed)) >= pause_ms
-    }
-
-    /// It has something queued and its writer was not woken.
-    pub fn add(&mut self, client: &Arc<Client>) {
-        self.clients.push(client.clone());
+    /// Takes on what this client gets of `events`; how many these are. None = they go into its queue.
+    pub fn take_on(&mut self, client: &Arc<Client>, events: &[Arc<Event>], now: u32, pause_ms: u32) -> Option<usize> {
+        let lately = now.wrapping_sub(client.figures.last_tx.load(Relaxed)) < pause_ms;
+        if lately || self.clients.len() >= MOST || events.len() > ITEMS {
+            return None;
+        }
+        let before = self.items.len();
+        let lent = client.out.hand_over(events, client.conn, now, &mut self.items)?;
+        let taken = self.items.len() - before;
+        self.clients.push((client.clone(), lent, taken));
+        Some(taken)
     }
 
     /// Writes.
@@ -40,22 +49,30 @@ impl Prompt {
         if self.clients.is_empty() {
             return;
         }
+        let Self { clients, items, round } = self;
         let mut sums = Sums::default();
         let now = clock::tick();
         let (mut first, mut last) = (u64::MAX, 0);
-        for client in self.clients.drain(..) {
-            let Some(mut lent) = client.out.borrow(&mut self.round, ITEMS, BYTES) else { continue };
-            self.round.begin(&mut lent.proto);
-            let done = once(&lent.socket, &mut self.round);
-            if done.is_ok() && !self.round.left() {
-                sums.wrote(router, &client, &self.round, now);
-                first = first.min(self.round.ids().next().unwrap_or(u64::MAX));
-                last = last.max(self.round.ids().last().unwrap_or(0));
-                self.round.clear();
-                client.out.give_back(lent, None);
-            } else {
-                // The writer meets the same obstacle and deals with it.
-                client.out.give_back(lent, Some(Box::new(std::mem::take(&mut self.round))));
+        let mut items = items.drain(..);
+        for (client, lent, taken) in clients.drain(..) {
+            round.items.extend(items.by_ref().take(taken));
+            let (mut lent, mut more) = (Some(lent), true);
+            while let Some(mut with) = lent.take() {
+                round.begin(&mut with.proto);
+                if once(&with.socket, round).is_err() || round.left() {
+                    // The writer meets the same obstacle and deals with it.
+                    client.out.give_back(with, Some(Box::new(std::mem::take(round))));
+                    break;
+                }
+                sums.wrote(router, &client, round, now);
+                first = first.min(round.ids().next().unwrap_or(u64::MAX));
+                last = last.max(round.ids().last().unwrap_or(0));
+                round.clear();
+                if std::mem::take(&mut more) {
+                    lent = client.out.go_on(with, round, ITEMS, BYTES);
+                } else {
+                    client.out.give_back(with, None);
+                }
             }
         }
         sums.count();
@@ -63,23 +80,18 @@ impl Prompt {
     }
 }
 
-/// One system call on the socket itself: what the runtime believes about its readiness costs cache lines and is looked
-/// at by the writer when this says that nothing goes. A single piece takes the cheaper call.
-fn direct(socket: &crate::net::Lendable, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
-    let stream: &tokio::net::TcpStream = socket.as_ref().as_ref();
-    let sent = match slices {
-        [one] => rustix::net::send(stream, one, rustix::net::SendFlags::NOSIGNAL),
-        all => rustix::io::writev(stream, all),
-    };
-    Ok(sent?)
-}
-
-/// Writes what the socket takes now.
+/// Writes what the socket takes now. System calls on the socket itself: what the runtime believes about its readiness
+/// costs cache lines and is looked at by the writer when these say that nothing goes. One piece takes the cheaper call.
 fn once(socket: &crate::net::Lendable, round: &mut Round) -> io::Result<()> {
+    let stream: &tokio::net::TcpStream = socket.as_ref().as_ref();
     while round.left() {
-        let written = match round.slices() {
-            slices if slices.is_empty() => None,
-            slices => Some(direct(socket, &slices)?),
+        let written = match round.only() {
+            Some([]) => None,
+            Some(piece) => Some(rustix::net::send(stream, piece, rustix::net::SendFlags::NOSIGNAL)?),
+            None => match round.slices() {
+                slices if slices.is_empty() => None,
+                slices => Some(rustix::io::writev(stream, &slices)?),
+            },
         };
         match written {
             None => round.give_up_rest(),

@@ -15,30 +15,32 @@ use super::{
 };
 use crate::wire::Event;
 
+/// What every delivery looks at comes first (see [`crate::directory::Client`]).
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Queue {
-    pub control: VecDeque<Item>,
-    pub items: VecDeque<Item>,
-    /// Number of the first item in `items` since the queue began: index entries stay valid while items leave.
-    pub first: u64,
-    pub bytes: usize,
-    pub state_bytes: usize,
-    /// uid hash -> number of the newest replaceable item of that uid; present only over the soft mark.
-    pub index: Option<HashMap<u64, u64, Hashed>>,
-    /// Everything up to this place of the presence order comes with the replay (RULE-37).
-    pub replay_to: u64,
-    /// Not before this time are the ages looked at again: old reliable events may stay in front.
-    pub age_again: u32,
     /// The writer waits for a wake-up.
     pub idle: bool,
-    /// Its socket meanwhile.
-    pub lent: Option<Lent>,
-    /// Somebody writes to it, and whether the writer asked for it meanwhile.
+    /// Somebody writes to its socket, and whether the writer asked for it meanwhile.
     pub borrowed: bool,
     pub wanted: bool,
-    pub left: Option<Box<Round>>,
-    pub wrote: Wrote,
     pub closed: bool,
+    /// The writer's socket while it sleeps.
+    pub lent: Option<Lent>,
+    pub left: Option<Box<Round>>,
+    /// Everything up to this place of the presence order comes with the replay (RULE-37).
+    pub replay_to: u64,
+    pub control: VecDeque<Item>,
+    pub items: VecDeque<Item>,
+    pub bytes: usize,
+    pub state_bytes: usize,
+    /// Number of the first item in `items` since the queue began: index entries stay valid while items leave.
+    pub first: u64,
+    /// uid hash -> number of the newest replaceable item of that uid; present only over the soft mark.
+    pub index: Option<HashMap<u64, u64, Hashed>>,
+    /// Not before this time are the ages looked at again: old reliable events may stay in front.
+    pub age_again: u32,
+    pub wrote: Wrote,
     pub coalesced: u64,
     pub dropped_state: u64,
 }
@@ -62,8 +64,15 @@ impl Hasher for AsIs {
 }
 
 impl Queue {
+    /// Nobody gets its own back (RULE-52, 58); what the newcomer's replay brings is not sent twice (RULE-37).
+    pub fn gets(&self, event: &Event, own: u64) -> bool {
+        event.head.conn != own && !(1..=self.replay_to).contains(&event.presence())
+    }
+
     pub fn take(&mut self, out: &mut Vec<Item>, max_items: usize, max_bytes: usize) {
-        out.extend(self.control.drain(..));
+        if !self.control.is_empty() {
+            out.extend(self.control.drain(..));
+        }
         let mut bytes = 0;
         while out.len() < max_items && bytes < max_bytes {
             let Some(item) = self.items.pop_front() else { break };

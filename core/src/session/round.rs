@@ -75,6 +75,15 @@ impl Round {
         }
     }
 
+    /// What is left if it is one item, the usual case at low load: it needs no list of slices.
+    pub fn only(&self) -> Option<&[u8]> {
+        if self.at + 1 != self.items.len() {
+            return None;
+        }
+        let (buf, start, end) = self.form(self.at);
+        Some(&buf[start + self.offset..end])
+    }
+
     /// What is left, neighbours in one buffer as one slice.
     pub fn slices(&self) -> SmallVec<[IoSlice<'_>; SLICES]> {
         let mut slices: SmallVec<[IoSlice<'_>; SLICES]> = SmallVec::new();
@@ -138,8 +147,10 @@ impl Sums {
             router.why.too_big(&item.event, client);
         }
         let figures = &client.figures;
-        figures.tx_events.fetch_add(as_xml + as_proto, Relaxed);
-        figures.tx_bytes.fetch_add(round.total as u64, Relaxed);
+        // Only who has the socket writes these, so no locked addition is needed.
+        for (figure, n) in [(&figures.tx_events, as_xml + as_proto), (&figures.tx_bytes, round.total as u64)] {
+            figure.store(figure.load(Relaxed) + n, Relaxed);
+        }
         figures.last_tx.store(now, Relaxed);
         if client.internal() {
             return;

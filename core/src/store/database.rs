@@ -24,6 +24,7 @@ pub use super::{
     error::{Failure, StoreError},
     migrate::{Migrated, Migration},
     rows::{Rows, Value},
+    snapshot::Snapshot,
     transaction::Transaction,
 };
 
@@ -160,6 +161,16 @@ impl Database {
     pub fn query(&self, sql: &str, params: &[Value]) -> Result<Rows, StoreError> {
         self.inner.writer.check()?;
         self.inner.readers.read(|link| link.query(sql, params, false))
+    }
+
+    /// Several queries on the same commit: what was committed when this returns. Drop it soon; it ends by itself after
+    /// [`Options::limit`].
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when all readers are in use; [`StoreError::InTransaction`], [`StoreError::Closed`].
+    pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.inner.writer.check()?;
+        Snapshot::open(&self.inner.readers)
     }
 
     /// The rows of a query in batches, as they are now.

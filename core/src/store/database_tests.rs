@@ -72,6 +72,39 @@ fn a_full_disk_is_told_apart() {
 }
 
 #[test]
+fn a_snapshot_stays_as_it_was_and_gives_its_place_back() {
+    let db = Database::memory(Options { readers: 1, busy: Duration::from_millis(20), ..Options::default() }).unwrap();
+    db.exec("CREATE TABLE a(id INTEGER PRIMARY KEY, t)", &[]).unwrap();
+    fill(&db, 3);
+    let snapshot = db.snapshot().unwrap();
+    fill(&db, 4);
+    let seen = || snapshot.query("SELECT id FROM a", &[]).map(|found| found.rows.len());
+    assert_eq!(seen(), Ok(3), "taken when it was made, not with its first query");
+    db.exec("DELETE FROM a", &[]).unwrap();
+    assert_eq!(seen(), Ok(3));
+    assert!(matches!(snapshot.query("DELETE FROM a RETURNING id", &[]), Err(StoreError::Refused { .. })));
+    assert!(matches!(db.query("SELECT 1", &[]), Err(StoreError::Busy { .. })), "it holds a reader");
+    drop(snapshot);
+    assert_eq!(count(&db), 0, "and gave it back, without its snapshot");
+}
+
+#[test]
+fn a_snapshot_that_is_kept_ends() {
+    let db = Database::memory(Options { limit: Duration::ZERO, ..Options::default() }).unwrap();
+    let snapshot = db.snapshot().unwrap();
+    assert!(matches!(snapshot.query("SELECT 1", &[]), Err(StoreError::TooLong { .. })));
+    let db = memory();
+    let snapshot = db.snapshot().unwrap();
+    let closing = db.clone();
+    let closed = thread::spawn(move || closing.close());
+    while !matches!(snapshot.query("SELECT 1", &[]), Err(StoreError::Closed { .. })) {
+        thread::yield_now();
+    }
+    drop(snapshot);
+    closed.join().unwrap().unwrap();
+}
+
+#[test]
 fn readers_see_the_last_commit_while_somebody_writes() {
     let db = memory();
     fill(&db, 3);

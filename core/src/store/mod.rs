@@ -21,5 +21,6 @@ mod readers;
 pub mod rows;
 pub mod setting;
 mod settle;
+pub mod snapshot;
 pub mod transaction;
 mod writer;

@@ -47,6 +47,15 @@ impl Readers {
 
     /// Lends a connection for one query.
     pub fn read<T>(self: &Arc<Self>, f: impl FnOnce(&Link) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        // In this order: the connection is back before its place is free.
+        let (place, link) = self.lend()?;
+        let result = f(&link);
+        place.give_back(link);
+        result
+    }
+
+    /// Lends a connection; the caller gives it back to the place.
+    pub fn lend(self: &Arc<Self>) -> Result<(Place, Link), StoreError> {
         let give_up = Instant::now() + self.facts.options.busy;
         let mut pool = self.state.lock();
         while pool.queries >= self.facts.options.readers.max(1) {
@@ -59,12 +68,9 @@ impl Readers {
         }
         pool.queries += 1;
         drop(pool);
-        // In this order: the connection is back before its place is free.
         let place = Place { readers: self.clone(), cursor: None };
         let link = place.link()?;
-        let result = f(&link);
-        place.give_back(link);
-        result
+        Ok((place, link))
     }
 
     /// A place for a cursor, which ends when `end` is told to stop.
@@ -109,6 +115,10 @@ impl Readers {
 }
 
 impl Place {
+    pub fn facts(&self) -> &Facts {
+        &self.readers.facts
+    }
+
     /// An idle connection, or a new one.
     pub fn link(&self) -> Result<Link, StoreError> {
         let idle = self.readers.state.lock().idle.pop();

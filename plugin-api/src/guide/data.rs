@@ -35,9 +35,13 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
+//! An answer that is made of several queries takes them from one snapshot, or they are of different moments:
+//! [`sql.read(|read| …)`](crate::sdk::sql::Sql::read). It only reads, and ends with the closure; keep it short.
+//!
 //! Inside `tx` only `t` works; sending and the like answer [`InTransaction`](crate::sdk::Code::InTransaction). A transaction
 //! may take 5 s, but the worker waits behind it: slice long work. For many rows take a
-//! [`cursor`](crate::sdk::sql::Sql::cursor). When a start with a new migration fails, the database is put back as it was.
+//! [`cursor`](crate::sdk::sql::Sql::cursor). `Busy` and `Full` (the disk) pass: try again later, they are no fault of the
+//! statement. When a start with a new migration fails, the database is put back as it was.
 //!
 //! # Keys and values
 //!
@@ -66,6 +70,35 @@
 //! #     }
 //! # }
 //! # MockHost::builder().name("where").start::<Where>()?;
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! An event that is announced before it is there can be waited for: [`notify`](crate::sdk::History::notify) calls you on the
+//! worker when the next event of a uid is stored, or at the limit. Ask first, then look with `latest`, and then wait.
+//!
+//! ```
+//! # use std::{sync::mpsc, time::Duration};
+//! # use fts_plugin_api::{sdk::*, testkit::MockHost};
+//! # struct Waits;
+//! # impl Plugin for Waits {
+//! #     type Config = NoConfig;
+//! #     fn start(_: NoConfig, reg: &mut Registrar<'_>, host: Host) -> Result<Self> {
+//! reg.route(GET, "/api/plugins/waits/{uid}", Listeners::REST, Auth::User, move |request| {
+//!     let (tell, told) = mpsc::channel();
+//!     host.history().notify(request.param("uid"), Duration::from_secs(3), move |arrival| {
+//!         // Whoever waited may be gone.
+//!         let _ = tell.send(arrival);
+//!     })?;
+//!     let mut found = host.history().latest(request.param("uid"))?;
+//!     if found.is_none() && told.recv_timeout(Duration::from_secs(3)) == Ok(Arrival::Stored) {
+//!         found = host.history().latest(request.param("uid"))?;
+//!     }
+//!     Ok(Response::json(&found.map(|event| event.received)))
+//! });
+//! #         Ok(Waits)
+//! #     }
+//! # }
+//! # MockHost::builder().name("waits").start::<Waits>()?;
 //! # Ok::<(), Error>(())
 //! ```
 //!
@@ -98,6 +131,10 @@
 //! # MockHost::builder().start::<Shares>()?;
 //! # Ok::<(), Error>(())
 //! ```
+//!
+//! [`deletion`](crate::sdk::Registrar::deletion) is asked with the cause as well: somebody deletes it, its time is over, another
+//! plugin wants it to go. [`file_reader`](crate::sdk::Registrar::file_reader) lets somebody have a file whose groups it is not
+//! in, because your plugin knows better: a member of its mission, say.
 //!
 //! What happens to files is published as `resource.added`, `resource.changed` and `resource.removed`, each with the packed
 //! [`FileInfo`](crate::sdk::FileInfo).

@@ -132,6 +132,10 @@
 //! - [`Mode::Hold`](crate::sdk::Mode::Hold): the event waits for you. Store it, then release it, with notices that arrive
 //!   before it. A held event that you neither release nor discard goes nowhere.
 //!
+//! A name is compared exactly, or with [`any_case`](crate::sdk::Binding::any_case) without case. When a held event cannot be
+//! stored now (`Busy`, `Full`), give it back with [`later`](crate::sdk::Held::later), and those behind it: all come again
+//! after a pause, in their order.
+//!
 //! ```
 //! # use fts_plugin_api::{cot::Builder, params, sdk::*, testkit::{Client, MockHost}};
 //! # struct Board;

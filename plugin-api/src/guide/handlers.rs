@@ -28,6 +28,10 @@
 //! 1 s the plugin is tripped. Where the server has one thread only (`server.worker_threads`, one core), everybody waits with it.
 //! What [`cx.source()`](crate::sdk::Cx::source) tells: connection, user and its role, groups, listener, plugin and link.
 //!
+//! An intercept that is needed only now and then is registered with a key
+//! ([`intercept_keyed`](crate::sdk::Registrar::intercept_keyed)) and [`nothing()`](crate::sdk::nothing) to listen to;
+//! [`host.listen_to(key, filter)`](crate::sdk::Host::listen_to) changes that while the plugin runs.
+//!
 //! Intercepts run in the order of their [`Band`](crate::sdk::Band): `Guard` (may it pass?), `Rewrite`, `Address`, `Tap`;
 //! within a band, higher priority first. When a `Guard` panics its events are dropped; the others are skipped.
 //!

@@ -122,3 +122,42 @@ pub struct FileAnswer {
     /// Path or URL.
     pub place: String,
 }
+
+/// Why a file is about to go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cause {
+    /// Somebody who may deletes it.
+    #[default]
+    Deleted,
+    /// Its expiration has come.
+    Expired,
+    /// A plugin deletes it.
+    Plugin,
+    /// What a later server may say.
+    #[serde(other)]
+    Other,
+}
+
+/// The last file with a content is about to go, and the content with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Deletion {
+    /// The content, hex.
+    pub sha256: String,
+    /// See [`Cause`].
+    pub cause: Cause,
+    /// The plugin of [`Cause::Plugin`], else "".
+    pub plugin: String,
+}
+
+/// Somebody fetches a file whose groups it receives none of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MayRead {
+    /// The content, hex.
+    pub sha256: String,
+    /// Its user name; never "".
+    pub user: String,
+    /// Groups it receives from.
+    pub groups: Vec<String>,
+}

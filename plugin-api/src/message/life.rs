@@ -137,6 +137,10 @@ pub enum CallerKind {
     HistorySource,
     /// sha256 → Option of the reason for a veto.
     BeforeDelete,
+    /// [`super::Deletion`] → Option of the reason for a veto.
+    Deletion,
+    /// [`super::MayRead`] → bool.
+    MayRead,
     /// (section, rows as JSON) → report as JSON.
     Import,
     /// () → [`Status`].
@@ -145,6 +149,8 @@ pub enum CallerKind {
     Links,
     /// A typed service of this plugin: bytes → bytes (its own messages).
     Provide(String),
+    /// [`super::Arrived`] → (); on the worker. The SDK registers it; a server that does not know it refuses that.
+    Arrived,
 }
 
 /// A caller.

@@ -8,6 +8,11 @@ pub struct Filter {
     pub(super) own: bool,
 }
 
+/// No events at all: what an intercept listens to until [`super::Host::listen_to`] says more.
+pub fn nothing() -> Filter {
+    Filter::default()
+}
+
 /// Events of these types: `b-t-f` exactly that, `b-t-f*` everything that begins so, `*` everything.
 pub fn types<S: Into<String>>(patterns: impl IntoIterator<Item = S>) -> Filter {
     Filter { types: patterns.into_iter().map(Into::into).collect(), ..Filter::default() }

@@ -59,6 +59,18 @@ impl Held<'_> {
         Ok(())
     }
 
+    /// It cannot be stored now: the database is busy, the disk full. It is given again after a pause (250 ms, growing to
+    /// 10 s while nothing is released), `replayed`, and no later held event comes before it. Not for an event that can never
+    /// be stored: it would hold all others up; [`Held::discard`] that one.
+    ///
+    /// # Errors
+    /// `InTransaction` (say it behind the transaction), `Gone`, `Unsupported` (an older server: it is discarded).
+    pub fn later(mut self) -> Result<()> {
+        self.host.ask::<()>(op::LATER, &self.journal_id())?;
+        self.over = true;
+        Ok(())
+    }
+
     fn order(&self, before: &[(Cot, Send)], target: Target) -> Release {
         let also =
             |(cot, how): &(Cot, Send)| Also { text: ByteBuf::from(cot.text().to_vec()), how: how.clone().into_how() };

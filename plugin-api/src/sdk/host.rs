@@ -1,7 +1,8 @@
 //! [`Host`]: everything a plugin may call. Cheap to clone, usable from any thread, dead once the generation is over.
 use std::{
+    collections::HashMap,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -25,6 +26,33 @@ struct Inner {
     raw: HostBox,
     hello: Hello,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    awaited: Awaited,
+}
+
+/// Told whether an event was stored.
+pub(super) type Tell = Box<dyn FnOnce(bool) + Send>;
+
+/// Who waits for a stored event, by number.
+#[derive(Default)]
+pub(super) struct Awaited(Mutex<(u64, HashMap<u64, Tell>)>);
+
+impl Awaited {
+    fn lock(&self) -> MutexGuard<'_, (u64, HashMap<u64, Tell>)> {
+        // Plain data: whoever panicked left it whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn put(&self, tell: Tell) -> u64 {
+        let mut all = self.lock();
+        all.0 += 1;
+        let number = all.0;
+        all.1.insert(number, tell);
+        number
+    }
+
+    pub fn take(&self, number: u64) -> Option<Tell> {
+        self.lock().1.remove(&number)
+    }
 }
 
 impl Host {
@@ -34,7 +62,7 @@ impl Host {
     /// What it answers.
     pub fn greet(raw: HostBox) -> Result<Self> {
         let hello = ask(&raw, op::HELLO, &())?;
-        Ok(Self { inner: Arc::new(Inner { raw, hello, threads: Mutex::default() }) })
+        Ok(Self { inner: Arc::new(Inner { raw, hello, threads: Mutex::default(), awaited: Awaited::default() }) })
     }
 
     pub(crate) fn raw(&self) -> &HostBox {
@@ -43,6 +71,10 @@ impl Host {
 
     pub(crate) fn hello(&self) -> &Hello {
         &self.inner.hello
+    }
+
+    pub(super) fn awaited(&self) -> &Awaited {
+        &self.inner.awaited
     }
 
     /// One operation; see [`op`].
@@ -158,6 +190,16 @@ impl Host {
         let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         // A generation that is over counts nothing.
         let _ = self.ask::<()>(op::METRIC, &Metric { kind, name: name.to_owned(), value, labels });
+    }
+
+    /// From now on the intercept with this key ([`super::Registrar::intercept_keyed`]) is asked about these events and no
+    /// others. Whoever is routing an event at this moment may still have the filter of before.
+    ///
+    /// # Errors
+    /// `NotFound`: no intercept has this key; `InIntercept`, `InTransaction`, `Gone`.
+    pub fn listen_to(&self, key: &str, filter: impl Into<super::Filter>) -> Result<()> {
+        let super::Filter { types, details, own } = filter.into();
+        self.ask(op::LISTEN, &message::Listen { key: key.to_owned(), types, details, own })
     }
 
     /// Tells whoever subscribed to this topic; returns how many.

@@ -89,6 +89,7 @@ impl Object {
                 state().unbind(unbind);
                 Ok(())
             }),
+            op::LISTEN => with(args, |listen| shared.listen(listen)),
             op::RELEASE => with(args, |release| shared.release(release)),
             op::RELEASE_ALL => with(args, |all: Vec<Release>| {
                 let one = |release: Release| (release.id, shared.release(release));
@@ -103,6 +104,12 @@ impl Object {
             op::HISTORY_QUERY => with(args, |query| Ok(state().stored(&query))),
             op::HISTORY_TRACKS => with(args, |query| Ok(state().tracks(&query, shared.now()))),
             op::HISTORY_APPEND => with(args, |points| state().append(points, &shared.name)),
+            op::LATER => with(args, |id| shared.later(id)),
+            op::HISTORY_NOTIFY => with(args, |ask: message::Await| {
+                let until = shared.now().saturating_add(i64::try_from(ask.limit.min(60_000)).unwrap_or(60_000));
+                state().awaited.push((ask.number, ask.uid, until));
+                Ok(())
+            }),
             op::REPLAY_SET => with(args, |value: Replay| {
                 super::deliver::admit(&value.text, shared.now()).map_err(|why| shim::failure(failure::INVALID, why))?;
                 state().replays.insert(value.uid.clone(), Owned { value, generation });
@@ -121,6 +128,8 @@ impl Object {
             op::SQL_BEGIN | op::SQL_BEGIN_LAZY => database.begin().map(|()| message::pack(&())),
             op::SQL_COMMIT => database.commit().map(|()| message::pack(&())),
             op::SQL_ROLLBACK => database.rollback().map(|()| message::pack(&())),
+            op::SQL_READ => database.begin_read().map(|()| message::pack(&())),
+            op::SQL_READ_END => database.end_read().map(|()| message::pack(&())),
             op::SQL_CURSOR => with(args, |statement| database.cursor(&statement)),
             op::SQL_NEXT => with(args, |id| database.next(id)),
             op::SQL_CLOSE => with(args, |id| {

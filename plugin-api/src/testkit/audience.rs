@@ -44,12 +44,24 @@ impl State {
         if let Some(writers) = &bind.may_send {
             self.members(writers)?;
         }
-        self.bindings.insert((bind.kind.clone(), bind.name.clone()), Owned { value: bind, generation });
+        self.bindings.insert((bind.kind.clone(), bind.key()), Owned { value: bind, generation });
         Ok(())
     }
 
     pub fn unbind(&mut self, unbind: Unbind) {
-        self.bindings.remove(&(unbind.kind, unbind.name));
+        if let Some(key) = self.binding(&unbind.kind, &unbind.name) {
+            self.bindings.remove(&key);
+        }
+    }
+
+    /// What a destination is bound by: its name, or that in lower case where it is bound for any case.
+    pub fn binding(&self, kind: &str, name: &str) -> Option<(String, String)> {
+        let exact = (kind.to_owned(), name.to_owned());
+        if self.bindings.contains_key(&exact) {
+            return Some(exact);
+        }
+        let lower = (kind.to_owned(), name.to_lowercase());
+        self.bindings.get(&lower).is_some_and(|bound| bound.value.any_case).then_some(lower)
     }
 
     /// Undoes what an older generation made and this one did not make again.

@@ -1,7 +1,8 @@
 //! [`Database`]: the plugin's SQLite, with the rules of the server's: one writer, a transaction belongs to the thread that
 //! began it, queries outside see the committed state, cursors a snapshot.
 //!
-//! A file in the mock's folder, so that snapshots are real ones; opened with the first use. Not modelled: time limits.
+//! A file in the mock's folder, so that snapshots are real ones; opened with the first use. A read on one snapshot belongs
+//! to the thread that began it. Not modelled: time limits.
 use std::{
     collections::HashMap,
     path::PathBuf,
@@ -35,6 +36,8 @@ pub(super) struct Database {
     links: OnceLock<Result<Links, Failure>>,
     free: Condvar,
     cursors: Mutex<(u64, HashMap<u64, Rows>)>,
+    /// Snapshots by thread, with how often each was begun.
+    reads: Mutex<HashMap<ThreadId, (Connection, u32)>>,
 }
 
 struct Links {
@@ -62,7 +65,7 @@ pub(super) fn sqlite(sql: &str, error: &rusqlite::Error) -> Failure {
 
 impl Database {
     pub fn new(path: PathBuf) -> Self {
-        Self { path, links: OnceLock::new(), free: Condvar::new(), cursors: Mutex::default() }
+        Self { path, links: OnceLock::new(), free: Condvar::new(), cursors: Mutex::default(), reads: Mutex::default() }
     }
 
     fn links(&self) -> Result<&Links, Failure> {
@@ -71,14 +74,55 @@ impl Database {
             let mut writer = Connection::open(&self.path).map_err(fail)?;
             writer.query_row("PRAGMA journal_mode=WAL", [], |_| Ok(())).map_err(fail)?;
             writer.execute_batch("PRAGMA synchronous=OFF; PRAGMA foreign_keys=ON").map_err(fail)?;
-            let mut reader = Connection::open(&self.path).map_err(fail)?;
-            reader.execute_batch("PRAGMA query_only=ON").map_err(fail)?;
-            for link in [&mut writer, &mut reader] {
-                link.authorizer(Some(schema::allowed)).map_err(fail)?;
-            }
+            writer.authorizer(Some(schema::allowed)).map_err(fail)?;
+            let reader = self.reader()?;
             Ok(Links { writer: Mutex::new(Writer { link: writer, owner: None }), reader: Mutex::new(reader) })
         };
         self.links.get_or_init(open).as_ref().map_err(Clone::clone)
+    }
+
+    fn reader(&self) -> Result<Connection, Failure> {
+        let fail = |e| sqlite("open", &e);
+        let mut reader = Connection::open(&self.path).map_err(fail)?;
+        reader.execute_batch("PRAGMA query_only=ON").map_err(fail)?;
+        reader.authorizer(Some(schema::allowed)).map_err(fail)?;
+        Ok(reader)
+    }
+
+    /// From now on queries of this thread see one snapshot.
+    pub fn begin_read(&self) -> Result<(), Failure> {
+        self.links()?;
+        let (mut reads, me) = (lock(&self.reads), std::thread::current().id());
+        if let Some((_, begun)) = reads.get_mut(&me) {
+            *begun += 1;
+            return Ok(());
+        }
+        let link = self.reader()?;
+        // A BEGIN alone takes none: the first read does.
+        schema::ours(|| link.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema"))
+            .map_err(|e| sqlite("BEGIN", &e))?;
+        reads.insert(me, (link, 1));
+        Ok(())
+    }
+
+    pub fn end_read(&self) -> Result<(), Failure> {
+        let (mut reads, me) = (lock(&self.reads), std::thread::current().id());
+        let Some((_, begun)) = reads.get_mut(&me) else {
+            return Err(shim::failure(failure::INVALID, "no read is open on this thread"));
+        };
+        *begun -= 1;
+        if *begun == 0 {
+            reads.remove(&me);
+        }
+        Ok(())
+    }
+
+    /// While a read is open on this thread nothing is written on it.
+    fn only_reads(&self) -> Result<(), Failure> {
+        if lock(&self.reads).contains_key(&std::thread::current().id()) {
+            return Err(shim::failure(failure::INVALID, "a read is open on this thread: it only reads"));
+        }
+        Ok(())
     }
 
     /// This thread holds a transaction.
@@ -104,6 +148,7 @@ impl Database {
     }
 
     pub fn exec(&self, statement: &Statement) -> Result<usize, Failure> {
+        self.only_reads()?;
         let writer = self.writer()?;
         let fail = |e| sqlite(&statement.sql, &e);
         let before = writer.link.total_changes();
@@ -118,10 +163,14 @@ impl Database {
         if self.in_transaction() {
             return rows(&self.writer()?.link, statement, true);
         }
+        if let Some((link, _)) = lock(&self.reads).get(&std::thread::current().id()) {
+            return rows(link, statement, false);
+        }
         rows(&lock(&self.links()?.reader), statement, false)
     }
 
     pub fn begin(&self) -> Result<(), Failure> {
+        self.only_reads()?;
         let mut writer = self.writer()?;
         schema::ours(|| writer.link.execute_batch("BEGIN IMMEDIATE")).map_err(|e| sqlite("BEGIN", &e))?;
         writer.owner = Some(std::thread::current().id());

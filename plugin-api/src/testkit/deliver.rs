@@ -12,7 +12,7 @@ use super::{
 use crate::{
     abi::{Failure, failure},
     cot::{Class, Cot, Splices, check},
-    message::{Also, Latest, RouteInfo, SendHow, SourceInfo, SourceKind, StoredEvent},
+    message::{Also, Arrived, Latest, RouteInfo, SendHow, SourceInfo, SourceKind, StoredEvent},
     shim,
 };
 
@@ -230,6 +230,9 @@ impl State {
         let text = serde_bytes::ByteBuf::from(cot.text().to_vec());
         let latest = Latest { uid: uid.clone(), text, received: now, groups: source.groups.clone() };
         let (text, groups) = (latest.text.clone(), latest.groups.clone());
+        let arrived: Vec<_> = self.awaited.extract_if(.., |(_, wanted, _)| *wanted == uid).collect();
+        let jobs = arrived.into_iter().map(|(number, ..)| Job::Arrived(Arrived { number, stored: true }));
+        self.queue.extend(jobs);
         self.stored.push(StoredEvent { uid: uid.clone(), text, received: now, groups });
         self.latest.insert(uid, latest);
     }

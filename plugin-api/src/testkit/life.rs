@@ -77,6 +77,7 @@ impl Shared {
             let mut state = self.lock();
             state.links.values_mut().for_each(|l| l.end());
             state.listeners.clear();
+            state.awaited.clear();
             std::mem::take(&mut state.handlers)
         };
         self.call(Context::default(), || {

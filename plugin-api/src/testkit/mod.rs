@@ -71,3 +71,5 @@ pub use record::Sent;
 mod service_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wait_tests;

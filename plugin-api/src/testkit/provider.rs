@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{MockHost, state::Shared, worker::Job};
 use crate::{
     abi::{Failure, failure},
-    message::{self, CallerKind, HistoryAsk, ServiceCall, Status, StoredEvent},
+    message::{self, CallerKind, Deletion, HistoryAsk, MayRead, ServiceCall, Status, StoredEvent},
     sdk::{Error, Result, Service},
     shim,
 };
@@ -126,6 +126,23 @@ impl MockHost {
     /// As [`MockHost::call`].
     pub fn before_delete(&self, sha256: &str) -> Result<Option<String>> {
         self.one(&sha256, &CallerKind::BeforeDelete)
+    }
+
+    /// The server asks whether the last file with a content may go, as [`crate::sdk::Registrar::deletion`] is asked; Some =
+    /// it must stay, and why.
+    ///
+    /// # Errors
+    /// The plugin's; `NotFound` when it has no such handler.
+    pub fn deletion(&self, deletion: &Deletion) -> Result<Option<String>> {
+        self.one(deletion, &CallerKind::Deletion)
+    }
+
+    /// The server asks whether somebody may have a file whose groups it is not in.
+    ///
+    /// # Errors
+    /// As [`MockHost::call`].
+    pub fn file_reader(&self, ask: &MayRead) -> Result<bool> {
+        self.one(ask, &CallerKind::MayRead)
     }
 
     /// Rows of an FTS installation.

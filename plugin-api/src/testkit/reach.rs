@@ -153,7 +153,7 @@ impl State {
     }
 
     fn bound(&self, kind: &str, name: &str, own: u64, client: bool, reach: &mut Reach) {
-        let Some(bound) = self.bindings.get(&(kind.to_owned(), name.to_owned())) else {
+        let Some(bound) = self.binding(kind, name).and_then(|key| self.bindings.get(&key)) else {
             let kind_bound = self.bindings.keys().any(|(k, _)| k == kind);
             let why = if kind_bound { "no_receiver" } else { "unbound_dest" };
             return reach.dropped.push(format!("{kind} {name}: {why}"));

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     abi::{CallerBox, Failure, HttpBox, InterceptBox, ObserveBox, failure},
-    message::{self, Auth, CallerKind, CallerSpec, InterceptSpec, Listener, ObserveSpec, RouteSpec},
+    message::{self, Auth, CallerKind, CallerSpec, InterceptSpec, Listen, Listener, ObserveSpec, RouteSpec},
     shim,
 };
 
@@ -25,13 +25,31 @@ fn read<T: DeserializeOwned>(what: &[u8]) -> Result<T, Failure> {
 impl Shared {
     pub fn add_intercept(&self, what: &[u8], handler: InterceptBox) -> Result<(), Failure> {
         let spec: InterceptSpec = read(what)?;
-        check_filter(&spec.types, &spec.details)?;
+        if spec.key.is_empty() {
+            check_filter(&spec.types, &spec.details)?;
+        }
         let mut state = self.lock();
         state.may("intercept")?;
+        if !spec.key.is_empty() && state.handlers.intercepts.iter().any(|i| i.spec.key == spec.key) {
+            return Err(invalid(format!("two intercepts have the key {:?}", spec.key)));
+        }
         let key = |i: &Intercept| (i.spec.band, std::cmp::Reverse(i.spec.priority));
-        state.handlers.intercepts.push(Arc::new(Intercept { spec, handler }));
+        state.handlers.intercepts.push(Arc::new(Intercept { spec, handler: Arc::new(handler) }));
         // Stable: equals stay in the order they were registered.
         state.handlers.intercepts.sort_by_key(|i| key(i));
+        Ok(())
+    }
+
+    /// An intercept with a key listens to something else from now on.
+    pub fn listen(&self, listen: Listen) -> Result<(), Failure> {
+        let mut state = self.lock();
+        let found = state.handlers.intercepts.iter_mut().find(|i| !listen.key.is_empty() && i.spec.key == listen.key);
+        let Some(intercept) = found else {
+            return Err(shim::failure(failure::NOT_FOUND, format!("no intercept has the key {:?}", listen.key)));
+        };
+        let Listen { types, details, own, .. } = listen;
+        let spec = InterceptSpec { types, details, own, ..intercept.spec.clone() };
+        *intercept = Arc::new(Intercept { spec, handler: intercept.handler.clone() });
         Ok(())
     }
 

@@ -1,4 +1,5 @@
-//! Held events leave the plugin's hands: released, after the notices that go with them, or discarded. Once each.
+//! Held events leave the plugin's hands: released, after the notices that go with them, or discarded. Once each. One that
+//! could not be stored is given again when a second has passed, and no other before it.
 use super::{
     deliver::admit,
     record::Sent,
@@ -11,6 +12,9 @@ use crate::{
     message::{Release, SendHow},
     shim,
 };
+
+/// How long an event is put off, ms.
+const PAUSE: i64 = 1_000;
 
 impl Shared {
     pub fn release(&self, release: Release) -> Result<(), Failure> {
@@ -39,6 +43,17 @@ impl Shared {
         Ok(())
     }
 
+    pub fn later(&self, id: u64) -> Result<(), Failure> {
+        let now = self.now();
+        let mut state = self.lock();
+        state.held.get_mut(&id).ok_or_else(|| not_held(id))?.route.replayed = true;
+        if state.put_off.is_empty() {
+            state.put_off_until = now.saturating_add(PAUSE);
+        }
+        state.put_off.insert(id);
+        Ok(())
+    }
+
     pub fn discard(&self, id: u64) -> Result<(), Failure> {
         self.lock().held.remove(&id).map(drop).ok_or_else(|| not_held(id))
     }
@@ -48,8 +63,15 @@ impl State {
     /// After a crash: what is still held comes first, marked.
     pub fn give_again(&mut self) {
         self.queue.clear();
+        self.put_off.clear();
         self.held.values_mut().for_each(|h| h.route.replayed = true);
         self.queue.extend(self.held.keys().map(|id| Job::Held { id: *id, again: false }));
+    }
+
+    /// What was put off until now.
+    pub fn give_put_off(&mut self) {
+        let again = std::mem::take(&mut self.put_off).into_iter().map(|id| Job::Held { id, again: false });
+        self.queue.extend(again);
     }
 
     fn give(&mut self, event: Cot, how: SendHow, receivers: Vec<u64>, released: u64, hop: u8) {

@@ -115,6 +115,19 @@ fn the_database_keeps_its_rules() {
         });
         assert_eq!(half.unwrap_err().to_string(), "no");
         assert_eq!(count(&host), 200);
+        let (before, behind) = sql.read(|read| {
+            let rows = || read.query("SELECT n FROM t", &[]).map(|rows| rows.len());
+            let before = rows()?;
+            let other = host.clone();
+            std::thread::spawn(move || other.sql().exec("DELETE FROM t WHERE n = 0", &[])).join().unwrap()?;
+            assert_eq!(sql.exec("DELETE FROM t", &[]).unwrap_err().code(), Code::Invalid);
+            assert_eq!(sql.tx(|_| Ok(())).unwrap_err().code(), Code::Invalid);
+            assert_eq!(sql.read(|inner| inner.query("SELECT n FROM t", &[]))?.len(), 200, "the same snapshot");
+            Ok::<_, Error>((before, rows()?))
+        })?;
+        assert_eq!((before, behind, count(&host)), (200, 200, 199), "one snapshot, and then what is committed");
+        assert_eq!(sql.tx(|_| sql.read(|_| Ok::<_, Error>(()))).unwrap_err().code(), Code::InTransaction);
+        sql.exec("INSERT INTO t VALUES (0, NULL)", &[])?;
         let mut cursor = sql.cursor("SELECT n FROM t ORDER BY n", &[])?;
         sql.exec("DELETE FROM t", &[])?;
         let mut seen = 0;

@@ -37,7 +37,7 @@ pub(super) struct Owned<T> {
 
 pub(super) struct Intercept {
     pub spec: InterceptSpec,
-    pub handler: abi::InterceptBox,
+    pub handler: Arc<abi::InterceptBox>,
 }
 
 pub(super) struct Observer {
@@ -104,6 +104,11 @@ pub(super) struct State {
     pub queue: VecDeque<Job>,
     pub held: BTreeMap<u64, Held>,
     pub last_journal: u64,
+    /// Held events that the plugin could not store, and when they are given again, ms UTC.
+    pub put_off: BTreeSet<u64>,
+    pub put_off_until: i64,
+    /// Events that are waited for: number, uid, until when.
+    pub awaited: Vec<(u64, String, i64)>,
     pub links: BTreeMap<u64, LinkState>,
     pub listeners: BTreeMap<u64, LinkListen>,
     pub last_link: u64,

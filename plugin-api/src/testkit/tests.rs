@@ -53,6 +53,11 @@ impl Plugin for All {
         });
         reg.intercept("b-guarded", Band::Guard, |_, _| panic!("guard"));
         let h = host.clone();
+        reg.intercept_keyed("tap", nothing(), Band::Tap, 0, move |_, _| {
+            h.count("tapped", &[], 1);
+            Verdict::Pass
+        });
+        let h = host.clone();
         reg.intercept("b-sql", Band::Tap, move |_, _| {
             let wrong = h.sql().query("SELECT 1", &[]).err().map(|e| e.code());
             h.gauge("refused", &[], f64::from(u8::from(wrong == Some(Code::InIntercept))));
@@ -76,6 +81,7 @@ impl Plugin for All {
         let (members, writers) = (host.clients().audience("members")?, host.clients().audience("writers")?);
         host.bind_dest(&Binding::new("mission", "m", &members, Mode::Hold).writers(&writers))?;
         host.bind_dest(&Binding::new("mission", "open", &members, Mode::Deliver))?;
+        host.bind_dest(&Binding::new("mission", "Grün", &members, Mode::Deliver).any_case())?;
         let h = host.clone();
         reg.held(move |held| match held.event.kind() {
             "b-keep" => Ok(()),
@@ -112,8 +118,13 @@ impl Plugin for All {
         reg.every(Duration::from_secs(30), move || h.cot().send(&notice(&h, "tick"), Send::all()));
         let h = host.clone();
         reg.at(host.now() + 45_000, move || h.status(sdk::Level::Warn, "late"));
-        reg.service(|method, args| match method {
+        let h = host.clone();
+        reg.service(move |method, args| match method {
             "echo" => Ok(args.to_vec()),
+            "listen" if args.is_empty() => h.listen_to("tap", nothing()).map(|()| Vec::new()),
+            "listen" => h.listen_to("tap", String::from_utf8_lossy(args).as_ref()).map(|()| Vec::new()),
+            "wrong" => h.listen_to("b-sql", "*").map(|()| Vec::new()),
+            "unbind" => h.unbind_dest("mission", "GRÜN").map(|()| Vec::new()),
             _ => Err(Error::not_found("no such method")),
         });
         reg.action("all", "Word", Scope::Read, |args| Ok(json!({"args": args})));
@@ -178,6 +189,24 @@ fn intercepts_decide_in_their_order() {
 }
 
 #[test]
+fn an_intercept_listens_to_what_it_is_told() {
+    let host = all();
+    let alice = host.connect(Client::new("ALICE", "Alice"));
+    let tapped = || {
+        host.deliver(event(&host, "a-f-G", "e"), alice);
+        host.metrics().get("fts_all_tapped").copied().unwrap_or_default()
+    };
+    assert_eq!(tapped(), 0.0);
+    host.call("listen", b"a-*").unwrap();
+    assert_eq!((tapped(), tapped()), (1.0, 2.0));
+    host.call("listen", b"b-*").unwrap();
+    assert_eq!(tapped(), 2.0);
+    host.call("listen", b"").unwrap();
+    assert_eq!(tapped(), 2.0);
+    assert_eq!(host.call("wrong", b"").unwrap_err().code(), Code::NotFound);
+}
+
+#[test]
 fn groups_and_destinations_decide_who_gets_it() {
     let host = all();
     let red = |uid: &str, callsign: &str| host.connect(Client::new(uid, callsign).groups(["red"]));
@@ -195,6 +224,11 @@ fn groups_and_destinations_decide_who_gets_it() {
     assert!(send(r#"<dest mission="none"/>"#, alice).receivers.is_empty());
     // Membership decides in a bound destination.
     assert_eq!(send(r#"<dest mission="open"/>"#, both).receivers, [alice, bob]);
+    assert!(send(r#"<dest mission="OPEN"/>"#, both).receivers.is_empty(), "names are exact");
+    let any = |name: &str| send(&format!("<dest mission=\"{name}\"/>"), both).receivers;
+    assert_eq!((any("grün"), any("GRÜN"), any("Grün")), (vec![alice, bob], vec![alice, bob], vec![alice, bob]));
+    host.call("unbind", b"").unwrap();
+    assert!(any("Grün").is_empty());
 }
 
 #[test]

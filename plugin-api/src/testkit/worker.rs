@@ -13,7 +13,7 @@ use super::{
 use crate::{
     abi::{self, EventView, Failure, RResult, RVec, TD_Opaque},
     cot::Cot,
-    message::{self, CallerKind, ClientEvent, LinkEvent, RouteInfo, SendHow, Taken, Target},
+    message::{self, Arrived, CallerKind, ClientEvent, LinkEvent, RouteInfo, SendHow, Taken, Target},
 };
 
 /// A worker that has done so many things in one go will not come to rest.
@@ -26,6 +26,7 @@ pub(super) enum Job {
     Client(Box<ClientEvent>),
     Link(LinkEvent),
     Topic { topic: String, bytes: Vec<u8> },
+    Arrived(Arrived),
 }
 
 /// An event an observer is shown.
@@ -98,6 +99,7 @@ impl Shared {
             Job::Held { id, again } => self.work_held(id, again),
             Job::Client(event) => self.work_client(&event),
             Job::Link(event) => self.tell("links", &event, |kind| *kind == CallerKind::Links),
+            Job::Arrived(arrived) => self.tell("arrived", &arrived, |kind| *kind == CallerKind::Arrived),
             Job::Topic { topic, bytes } => {
                 let args = ByteBuf::from(bytes);
                 self.tell("topic", &args, |kind| *kind == CallerKind::Subscribe(topic.clone()));
@@ -117,7 +119,12 @@ impl Shared {
 
     fn work_held(&self, id: u64, again: bool) {
         let (handler, batch) = {
-            let state = self.lock();
+            let mut state = self.lock();
+            // None comes before those that were put off.
+            if !state.put_off.is_empty() {
+                state.put_off.insert(id);
+                return;
+            }
             let Some(held) = state.held.get(&id) else { return };
             let route = RouteInfo { replayed: again || held.route.replayed, ..held.route.clone() };
             let handler = state.handlers.observers.iter().find(|o| o.spec.held).cloned();

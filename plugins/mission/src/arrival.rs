@@ -8,7 +8,7 @@
 //! was sent into a group that the asker receives, or by the asker to itself, or is in a mission that the asker may read.
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicUsize, atomic::Ordering::SeqCst},
+    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicUsize, atomic::Ordering::SeqCst, mpsc},
     time::{Duration, Instant},
 };
 
@@ -30,8 +30,6 @@ use crate::{
 
 /// How long a request waits.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How often it looks.
-const PAUSE: Duration = Duration::from_millis(50);
 /// Requests that wait at the same time: each holds a thread.
 const WAITERS: usize = 4;
 /// How long an item is completed afterwards, ms.
@@ -131,13 +129,32 @@ pub fn wait(desk: &Desk, eyes: &Eyes, mission: &Mission, uids: &[String]) -> Res
     if turn.0.fetch_add(1, SeqCst) >= WAITERS {
         return Ok(found);
     }
+    let (tell, told) = mpsc::channel();
+    for uid in uids.iter().filter(|uid| !found.contains_key(*uid)) {
+        let tell = tell.clone();
+        // Who has stopped waiting is not told.
+        if let Err(error) = desk.host.history().notify(uid, PATIENCE, move |_| {
+            let _ = tell.send(());
+        }) {
+            tracing::debug!(event = "mission.not_awaited", %uid, "an item is added without its event: {error}");
+            return Ok(found);
+        }
+    }
+    drop(tell);
     let until = Instant::now() + PATIENCE;
-    while found.len() < uids.len() && Instant::now() < until {
-        std::thread::sleep(PAUSE);
+    loop {
+        // What came before it was asked for is found at once.
         let missing: Vec<String> = uids.iter().filter(|uid| !found.contains_key(*uid)).cloned().collect();
         found.extend(in_history(desk, eyes, &missing)?.into_iter().map(|(uid, (_, cot))| (uid, cot)));
+        let left = until.saturating_duration_since(Instant::now());
+        if found.len() == uids.len() || left.is_zero() {
+            return Ok(found);
+        }
+        // The other end is gone when all were told; then it is the last look.
+        if told.recv_timeout(left) == Err(mpsc::RecvTimeoutError::Disconnected) {
+            return Ok(found);
+        }
     }
-    Ok(found)
 }
 
 struct Turn<'a>(&'a AtomicUsize);

@@ -167,7 +167,10 @@ impl Caller {
     /// 403 over plain HTTP when the configuration wants TLS for passwords.
     pub fn knows_password(&self, desk: &Desk, mission: &Mission, password: &str) -> Result<bool, Refusal> {
         self.may_use_password(desk)?;
-        Ok(mission.password.as_ref().is_some_and(|hash| hash.verify(password)))
+        match &mission.password {
+            Some(hash) => Ok(hash.verify(&desk.host, password)?),
+            None => Ok(false),
+        }
     }
 
     /// May it send a password at all (2.5)?

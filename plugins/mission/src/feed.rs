@@ -2,22 +2,19 @@
 //!
 //! A data feed is a listener, a plugin or a plugin's link, by its name. Of its broadcasts those that pass the filters go to
 //! live members who did not get them as everybody's; they are not stored and make no change. The newest of each thing is
-//! kept in memory until it is stale, for who subscribes later. Asked on the sender's task for every event, so the first
-//! question is one load of a flag.
+//! kept in memory until it is stale, for who subscribes later. Asked on the sender's task, and only about types that some
+//! feed wants: with no feed attached, about nothing.
 //!
 //! What must not happen: an addressed event in a mission; an event of groups that whoever attached the feed does not
 //! receive; the same event twice for one member.
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use fts_plugin_api::{
     cot::{Attr, Cot, PointAttr},
-    sdk::{Cx, Event, Result, Send, SourceInfo, Target},
+    sdk::{self, Cx, Event, Result, Send, SourceInfo, Target},
     tracing,
 };
 
@@ -30,10 +27,12 @@ use crate::{
     store::{Db, feeds},
 };
 
+/// What the intercept is called whose filter follows the feeds.
+pub const TAP: &str = "feeds";
+
 /// See the file's head.
 #[derive(Default)]
 pub struct Feeds {
-    any: AtomicBool,
     attached: RwLock<Arc<Vec<Attached>>>,
 }
 
@@ -86,7 +85,6 @@ impl Feeds {
                 }
             }
         }
-        self.any.store(!all.is_empty(), Ordering::Release);
         *self.attached.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(all);
         Ok(())
     }
@@ -95,17 +93,33 @@ impl Feeds {
         self.attached.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What the server must ask about: every type that passes some filter.
+    pub fn wanted(&self) -> sdk::Filter {
+        let mut types: Vec<String> = Vec::new();
+        for one in self.attached().iter() {
+            if one.filter.types.is_empty() {
+                return sdk::types(["*"]);
+            }
+            let patterns = one.filter.types.iter();
+            types.extend(patterns.map(|p| p.split_once('*').map_or_else(|| p.clone(), |(head, _)| format!("{head}*"))));
+        }
+        types.sort_unstable();
+        types.dedup();
+        sdk::types(types)
+    }
+
     /// Somebody became a live member: it gets the newest of each thing that it is not shown anyway.
     ///
     /// # Errors
     /// `Gone`, `Busy`.
     pub fn greet(&self, desk: &Desk, mission: &str, client_uid: &str, user: &str) -> Result<()> {
-        if !self.any.load(Ordering::Acquire) {
+        let attached = self.attached();
+        if !attached.iter().any(|one| one.mission == mission) {
             return Ok(());
         }
         let Some(client) = desk.host.clients().uid(client_uid)?.filter(|c| c.user == user) else { return Ok(()) };
         let now = desk.host.now();
-        for one in self.attached().iter().filter(|one| one.mission == mission) {
+        for one in attached.iter().filter(|one| one.mission == mission) {
             let unseen = |k: &&Kept| k.stale > now && !client.groups_out.iter().any(|g| k.groups.contains(g));
             let events: Vec<Cot> = one.kept().values().filter(unseen).map(|k| k.cot.clone()).collect();
             for cot in events {
@@ -117,7 +131,7 @@ impl Feeds {
 
     /// Adds what an event's way into missions needs; the event itself goes on unchanged.
     pub fn pass(&self, desk: &Desk, event: &Event<'_>, cx: &Cx<'_>) {
-        if !self.any.load(Ordering::Acquire) || event.detail("marti").is_some() || event.kind().starts_with("t-") {
+        if event.detail("marti").is_some() || event.kind().starts_with("t-") {
             return;
         }
         let source = cx.source();

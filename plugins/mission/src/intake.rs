@@ -1,10 +1,11 @@
 //! Events that clients send to missions (mission.md 5.2): the host has checked that the sender may write, and holds them.
 //!
 //! First all that wait are stored in one transaction: item, event, change. Then all are released in one step, in order: the
-//! notice to every live member, the sender included, and behind it the event to the others. One that comes again after a crash is known
-//! by its journal number and stored once. When the batch cannot be stored, each is tried alone, so that one bad event
-//! takes no other with it. What must not happen: an event released before it is stored; a release to somebody who is in
-//! none of its missions.
+//! notice to every live member, the sender included, and behind it the event to the others. Both with the pen
+//! ([`crate::write`]): nobody's notice overtakes. One that comes again after a crash is known by its journal number and
+//! stored once. When the batch cannot be stored, each is tried alone, so that one bad event takes no other with it. When
+//! the database is busy or the disk full, the event and those behind it are put off. What must not happen: an event
+//! released before it is stored; a release to somebody who is in none of its missions.
 use std::collections::{BTreeSet, HashMap};
 
 use fts_plugin_api::{
@@ -37,24 +38,51 @@ type Stored = (Vec<String>, Vec<After>);
 /// Takes what waits.
 pub fn take(desk: &Desk, held: Vec<Held<'_>>) -> Result<()> {
     let jobs: Vec<_> = held.iter().map(|h| Job::of(desk, h)).collect();
-    if let Ok(stored) = store(desk, &jobs) {
-        return release_all(desk, held, stored);
+    let mut waiting = held;
+    match store(desk, &jobs, |stored| release_all(desk, std::mem::take(&mut waiting), stored)) {
+        Ok(done) => return done,
+        Err(refusal) if refusal.is_passing() => return put_off(desk, waiting, &refusal),
+        Err(_) => {}
     }
     let mut first = Ok(());
-    for (held, job) in held.into_iter().zip(&jobs) {
-        match store(desk, std::slice::from_ref(job)) {
-            Ok(stored) => release_all(desk, vec![held], stored)?,
+    let mut rest = waiting.into_iter().zip(&jobs);
+    while let Some((held, job)) = rest.next() {
+        let (uid, journal) = (held.event.uid().into_owned(), held.journal_id());
+        let mut one = vec![held];
+        let done = match store(desk, std::slice::from_ref(job), |s| release_all(desk, std::mem::take(&mut one), s)) {
+            Ok(done) => done,
+            Err(refusal) if refusal.is_passing() => {
+                return put_off(desk, one.into_iter().chain(rest.map(|(held, _)| held)), &refusal);
+            }
             Err(refusal) => {
                 tracing::error!(
-                    event = "mission.not_stored", uid = %held.event.uid(), journal = held.journal_id(),
+                    event = "mission.not_stored", %uid, journal,
                     "an event for a mission could not be stored and goes nowhere: {refusal}"
                 );
                 desk.host.count("not_stored_total", &[], 1);
-                first = held.discard();
+                one.into_iter().try_for_each(Held::discard)
             }
-        }
+        };
+        first = first.and(done);
     }
     first
+}
+
+/// They come again after a pause, in their order.
+fn put_off<'a>(desk: &Desk, held: impl IntoIterator<Item = Held<'a>>, refusal: &Refusal) -> Result<()> {
+    let mut done = Ok(());
+    let mut many = 0;
+    for held in held {
+        many += 1;
+        done = done.and(held.later());
+    }
+    tracing::warn!(
+        event = "mission.put_off",
+        many,
+        "events for missions cannot be stored now and come again: {refusal}"
+    );
+    desk.host.count("put_off_total", &[], many);
+    done
 }
 
 /// What is needed of a held event inside the transaction.
@@ -96,14 +124,16 @@ fn dests(desk: &Desk, event: &Event<'_>, passed: &[(String, String)]) -> Vec<Des
     all
 }
 
-/// One transaction, which need not wait for the disk: the journal has them. Notices are kept with their event, because they leave with it.
-fn store(desk: &Desk, jobs: &[Job]) -> Result<Vec<Stored>, Refusal> {
+/// One transaction, and `release` with what follows from it, before anybody else writes: so notices of events and of
+/// requests leave in the order of their changes (4.6). It need not wait for the disk: the journal has the events. Notices
+/// are kept with their event, because they leave with it.
+fn store<T>(desk: &Desk, jobs: &[Job], release: impl FnOnce(Vec<Stored>) -> T) -> Result<T, Refusal> {
     desk.write_held(
         |w| {
             let mut known = HashMap::new();
             jobs.iter().map(|job| store_one(desk, w, job, &mut known)).collect()
         },
-        |stored, _| stored,
+        |stored, _| release(stored),
     )
 }
 

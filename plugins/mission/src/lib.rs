@@ -81,7 +81,7 @@ pub struct Mission {
 
 impl Plugin for Mission {
     type Config = Config;
-    const CAPABILITIES: &'static [&'static str] = &["bind-dest", "intercept", "provide", "routes"];
+    const CAPABILITIES: &'static [&'static str] = &["bind-dest", "intercept", "provide", "routes", "tokens"];
     const ABOUT: &'static str = "missions (Data Sync): shared map items and files with members, roles and a history";
 
     fn check(config: &Config) -> Result<()> {
@@ -107,7 +107,7 @@ fn events(reg: &mut Registrar<'_>, desk: &Arc<Desk>) {
     let d = desk.clone();
     reg.intercept("b-t-f", Band::Rewrite, move |event, cx| chat::rewrite(&d, event, cx));
     let d = desk.clone();
-    reg.intercept("*", Band::Tap, move |event, cx| {
+    reg.intercept_keyed(feed::TAP, desk.feeds.wanted(), Band::Tap, 0, move |event, cx| {
         d.feeds.pass(&d, event, cx);
         Verdict::Pass
     });
@@ -131,7 +131,9 @@ fn questions(reg: &mut Registrar<'_>, desk: &Arc<Desk>) {
     let d = desk.clone();
     reg.history_source(move |ask| past::answer(&d, ask));
     let d = desk.clone();
-    reg.before_delete(move |hash| linked::keeps(&d, hash));
+    reg.deletion(move |deletion| linked::deletion(&d, deletion));
+    let d = desk.clone();
+    reg.file_reader(move |ask| linked::may_read(&d, ask));
     let d = desk.clone();
     reg.subscribe("resource.changed", move |bytes| linked::changed(&d, bytes));
     let d = desk.clone();

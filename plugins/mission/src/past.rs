@@ -5,7 +5,7 @@ use fts_plugin_api::sdk::{HistoryAsk, Result, StoredEvent};
 use crate::{
     desk::Desk,
     model::{Mission, Permission},
-    store::{cot, missions, subscriptions},
+    store::{Db, cot, missions, subscriptions},
 };
 
 /// Answers, newest first.
@@ -13,14 +13,19 @@ use crate::{
 /// # Errors
 /// The database.
 pub fn answer(desk: &Desk, ask: &HistoryAsk) -> Result<Vec<StoredEvent>> {
-    let sql = desk.host.sql();
+    let mut all = desk.host.sql().read(|read| find(read, ask))?;
+    all.sort_by_key(|e| std::cmp::Reverse(e.received));
+    Ok(all)
+}
+
+fn find(db: &impl Db, ask: &HistoryAsk) -> Result<Vec<StoredEvent>> {
     let mut all = Vec::new();
-    for id in cot::missions_of(&sql, &ask.uid)? {
-        let Some(mission) = missions::by_id(&sql, id)? else { continue };
-        if !may_read(desk, ask, &mission)? {
+    for id in cot::missions_of(db, &ask.uid)? {
+        let Some(mission) = missions::by_id(db, id)? else { continue };
+        if !may_read(db, ask, &mission)? {
             continue;
         }
-        for stored in cot::of_uid(&sql, id, &ask.uid, (ask.from, ask.to))? {
+        for stored in cot::of_uid(db, id, &ask.uid, (ask.from, ask.to))? {
             all.push(StoredEvent {
                 uid: stored.uid,
                 text: stored.xml.into_bytes().into(),
@@ -29,12 +34,11 @@ pub fn answer(desk: &Desk, ask: &HistoryAsk) -> Result<Vec<StoredEvent>> {
             });
         }
     }
-    all.sort_by_key(|e| std::cmp::Reverse(e.received));
     Ok(all)
 }
 
 /// The server itself may; others see the mission by their groups and read it by membership or because it is open.
-fn may_read(desk: &Desk, ask: &HistoryAsk, mission: &Mission) -> Result<bool> {
+fn may_read(db: &impl Db, ask: &HistoryAsk, mission: &Mission) -> Result<bool> {
     let (Some(groups), Some(user)) = (&ask.groups, &ask.user) else {
         return Ok(ask.groups.is_none() && ask.user.is_none());
     };
@@ -42,7 +46,7 @@ fn may_read(desk: &Desk, ask: &HistoryAsk, mission: &Mission) -> Result<bool> {
         return Ok(false);
     }
     if !user.is_empty() {
-        let rows = subscriptions::of_user(&desk.host.sql(), mission.id, user)?;
+        let rows = subscriptions::of_user(db, mission.id, user)?;
         if rows.iter().any(|row| row.role.allows(Permission::Read)) {
             return Ok(true);
         }

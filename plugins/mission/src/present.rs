@@ -1,15 +1,15 @@
 //! Missions as a caller sees them: [`MissionView`] with what is in the other tables. Lists come from few queries, whatever
-//! their length, and never read `details` or events (mission.md 7.2).
+//! their length, and never read `details` or events (mission.md 7.2). What one answer holds comes from one snapshot.
 use std::collections::HashSet;
 
-use fts_plugin_api::sdk::{Result, sql::Sql};
+use fts_plugin_api::sdk::Result;
 
 use crate::{
     caller::Caller,
     desk::Desk,
     model::{Mission, MissionView},
     refusal::Refusal,
-    store::{self, changes, contents, externals, feeds, logs, maplayers, missions, uids},
+    store::{self, Db, changes, contents, externals, feeds, logs, maplayers, missions, uids},
     window::Window,
 };
 
@@ -34,18 +34,19 @@ impl Depth {
 /// # Errors
 /// The database.
 pub fn mission(desk: &Desk, mission: &Mission, caller: &Caller, depth: Depth) -> Result<MissionView> {
-    let sql = desk.host.sql();
-    let mut view = mission.view(caller.groups_of(mission));
-    view.uids = uids::of_mission(&sql, mission.id, depth.details)?;
-    view.contents = contents::of_mission(&sql, mission.id)?;
-    attach(&sql, mission.id, &mut view)?;
-    if let Some(window) = depth.changes {
-        view.set_changes(&changes::of_mission(&sql, mission.id, window)?);
-    }
-    if let Some(window) = depth.logs {
-        view.logs = Some(crate::routes::logs::visible(&sql, caller, logs::of_mission(&sql, mission.id, window)?)?);
-    }
-    Ok(view)
+    desk.host.sql().read(|read| {
+        let mut view = mission.view(caller.groups_of(mission));
+        view.uids = uids::of_mission(read, mission.id, depth.details)?;
+        view.contents = contents::of_mission(read, mission.id)?;
+        attach(read, mission.id, &mut view)?;
+        if let Some(window) = depth.changes {
+            view.set_changes(&changes::of_mission(read, mission.id, window)?);
+        }
+        if let Some(window) = depth.logs {
+            view.logs = Some(crate::routes::logs::visible(read, caller, logs::of_mission(read, mission.id, window)?)?);
+        }
+        Ok(view)
+    })
 }
 
 /// The same, read again by guid: for answers behind a write.
@@ -54,8 +55,10 @@ pub fn mission(desk: &Desk, mission: &Mission, caller: &Caller, depth: Depth) ->
 /// 410 when somebody has deleted it meanwhile; the database.
 pub fn again(desk: &Desk, guid: &str, caller: &Caller, depth: Depth) -> Result<MissionView, Refusal> {
     let gone = || Refusal::Gone(format!("the mission {guid} was deleted"));
-    let found = missions::by_guid(&desk.host.sql(), guid)?.ok_or_else(gone)?;
-    Ok(mission(desk, &found, caller, depth)?)
+    desk.host.sql().read(|read| {
+        let found = missions::by_guid(read, guid)?.ok_or_else(gone)?;
+        Ok(mission(desk, &found, caller, depth)?)
+    })
 }
 
 /// Several missions of one tool ("" = of every tool), without `details`; protected ones are emptied.
@@ -63,10 +66,13 @@ pub fn again(desk: &Desk, guid: &str, caller: &Caller, depth: Depth) -> Result<M
 /// # Errors
 /// The database.
 pub fn list(desk: &Desk, missions: &[Mission], caller: &Caller, tool: &str) -> Result<Vec<MissionView>> {
-    let sql = desk.host.sql();
-    let (mut uids, mut contents) = (uids::of_tool(&sql, tool)?, contents::of_tool(&sql, tool)?);
+    desk.host.sql().read(|read| list_in(read, missions, caller, tool))
+}
+
+fn list_in(db: &impl Db, missions: &[Mission], caller: &Caller, tool: &str) -> Result<Vec<MissionView>> {
+    let (mut uids, mut contents) = (uids::of_tool(db, tool)?, contents::of_tool(db, tool)?);
     let attached: HashSet<i64> = store::column::<i64>(
-        &sql,
+        db,
         "SELECT mission_id FROM mission_external_data UNION SELECT mission_id FROM mission_feed
          UNION SELECT mission_id FROM map_layer",
         &[],
@@ -81,7 +87,7 @@ pub fn list(desk: &Desk, missions: &[Mission], caller: &Caller, tool: &str) -> R
             view.uids = uids.remove(&mission.id).unwrap_or_default();
             view.contents = contents.remove(&mission.id).unwrap_or_default();
             if attached.contains(&mission.id) {
-                attach(&sql, mission.id, &mut view)?;
+                attach(db, mission.id, &mut view)?;
             }
         }
         views.push(view);
@@ -89,9 +95,9 @@ pub fn list(desk: &Desk, missions: &[Mission], caller: &Caller, tool: &str) -> R
     Ok(views)
 }
 
-fn attach(sql: &Sql<'_>, mission: i64, view: &mut MissionView) -> Result<()> {
-    view.external_data = externals::of_mission(sql, mission)?;
-    view.feeds = feeds::of_mission(sql, mission)?;
-    view.map_layers = maplayers::of_mission(sql, mission)?;
+fn attach(db: &impl Db, mission: i64, view: &mut MissionView) -> Result<()> {
+    view.external_data = externals::of_mission(db, mission)?;
+    view.feeds = feeds::of_mission(db, mission)?;
+    view.map_layers = maplayers::of_mission(db, mission)?;
     Ok(())
 }

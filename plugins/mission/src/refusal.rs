@@ -43,6 +43,11 @@ impl Refusal {
         Self::NotFound(format!("no {what} {id:?}"))
     }
 
+    /// The host cannot do it now, and may in a moment: it is busy, the disk is full.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Host(error) if matches!(error.code(), Code::Busy | Code::Full | Code::Unavailable))
+    }
+
     fn parts(&self) -> (u16, &'static str, u32) {
         match self {
             Self::Bad(_) => (400, "BAD_REQUEST", 2),

@@ -2,7 +2,8 @@
 //!
 //! Per mission two audiences: `live:GUID` gets its events and notices (rows with `active`), `pen:GUID` may send to it (rows
 //! whose role allows writing). Members are pairs of client uid and user, so the host takes them in again when they
-//! connect, and a borrowed uid inherits nothing. `mission-guid` is bound for each mission, `mission` for the newest of each name.
+//! connect, and a borrowed uid inherits nothing. `mission-guid` is bound for each mission, `mission` for the newest of each name,
+//! both in any case (1.9).
 //!
 //! What must not happen: an audience that says more than the rows. So it is changed only by [`crate::write`], behind the
 //! commit, and made from the rows at start.
@@ -14,7 +15,7 @@ use std::{
 use fts_plugin_api::sdk::{Audience, Binding, Host, Member, Mode, Result, Target};
 
 use crate::{
-    model::{Permission, Subscription},
+    model::{Permission, Subscription, name_key},
     store::{Db, missions, subscriptions},
 };
 
@@ -30,7 +31,7 @@ pub struct Roll {
 #[derive(Default)]
 struct Bound {
     by_guid: HashMap<String, Entry>,
-    /// Rows and guids of one name.
+    /// Rows and guids of one name, by its key.
     by_name: HashMap<String, Vec<(i64, String)>>,
 }
 
@@ -84,19 +85,20 @@ impl Roll {
     pub fn open(&self, id: i64, guid: &str, name: &str) -> Result<()> {
         let live = self.host.clients().audience(format!("live:{guid}"))?;
         let pen = self.host.clients().audience(format!("pen:{guid}"))?;
-        self.host.bind_dest(&Binding::new(BY_GUID, guid, &live, Mode::Hold).writers(&pen))?;
+        self.host.bind_dest(&Binding::new(BY_GUID, guid, &live, Mode::Hold).writers(&pen).any_case())?;
         let mut bound = self.write();
         bound.by_guid.insert(guid.to_owned(), Entry { id, name: name.to_owned(), live, pen });
-        bound.by_name.entry(name.to_owned()).or_default().push((id, guid.to_owned()));
+        bound.by_name.entry(name_key(name)).or_default().push((id, guid.to_owned()));
         self.bind_name(&bound, name)
     }
 
     /// The newest mission of this name gets what is sent to the name.
     fn bind_name(&self, bound: &Bound, name: &str) -> Result<()> {
-        let newest = bound.by_name.get(name).and_then(|all| all.iter().max_by_key(|(id, _)| *id));
+        let newest = bound.by_name.get(&name_key(name)).and_then(|all| all.iter().max_by_key(|(id, _)| *id));
         match newest.and_then(|(_, guid)| bound.by_guid.get(guid)) {
             Some(entry) => {
-                self.host.bind_dest(&Binding::new(BY_NAME, name, &entry.live, Mode::Hold).writers(&entry.pen))
+                let binding = Binding::new(BY_NAME, name, &entry.live, Mode::Hold).writers(&entry.pen);
+                self.host.bind_dest(&binding.any_case())
             }
             None => self.host.unbind_dest(BY_NAME, name),
         }
@@ -110,10 +112,11 @@ impl Roll {
         self.host.unbind_dest(BY_GUID, guid)?;
         let mut bound = self.write();
         let Some(entry) = bound.by_guid.remove(guid) else { return Ok(()) };
-        if let Some(all) = bound.by_name.get_mut(&entry.name) {
+        let key = name_key(&entry.name);
+        if let Some(all) = bound.by_name.get_mut(&key) {
             all.retain(|(id, _)| *id != entry.id);
             if all.is_empty() {
-                bound.by_name.remove(&entry.name);
+                bound.by_name.remove(&key);
             }
         }
         self.bind_name(&bound, &entry.name)?;
@@ -157,8 +160,10 @@ impl Roll {
     pub fn guid_of(&self, kind: &str, name: &str) -> Option<String> {
         let bound = self.read();
         match kind {
-            BY_GUID => bound.by_guid.contains_key(name).then(|| name.to_owned()),
-            BY_NAME => bound.by_name.get(name)?.iter().max_by_key(|(id, _)| *id).map(|(_, guid)| guid.clone()),
+            BY_GUID => Some(name.to_lowercase()).filter(|guid| bound.by_guid.contains_key(guid)),
+            BY_NAME => {
+                bound.by_name.get(&name_key(name))?.iter().max_by_key(|(id, _)| *id).map(|(_, guid)| guid.clone())
+            }
             _ => None,
         }
     }

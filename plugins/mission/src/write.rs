@@ -15,6 +15,7 @@ use fts_plugin_api::{
 
 use crate::{
     desk::Desk,
+    feed,
     model::{Change, ChangeKind, Mission, Subject, Subscription},
     notice::Notice,
     refusal::Refusal,
@@ -249,7 +250,9 @@ impl Desk {
             After::Admit(guid, row) => self.roll.admit(guid, std::slice::from_ref(row)),
             After::Expel(guid, uid, user) => self.roll.expel(guid, uid, user),
             After::Close(guid) => self.roll.close(guid),
-            After::Feeds => self.feeds.load(&self.host.sql()),
+            After::Feeds => {
+                self.feeds.load(&self.host.sql()).and_then(|()| self.host.listen_to(feed::TAP, self.feeds.wanted()))
+            }
             After::Notice(notice) => notice.send(self),
         };
         if let Err(error) = done {

@@ -1,4 +1,5 @@
 //! What an administrator does with missions: list, show, export and import, snapshots, going back to an earlier state.
+#![allow(clippy::unwrap_used, clippy::panic)]
 mod scene;
 
 use std::time::Duration;

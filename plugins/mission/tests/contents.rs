@@ -5,7 +5,7 @@ mod scene;
 use std::time::Duration;
 
 use fts_plugin_api::{
-    message::FileInfo,
+    message::{Cause, Deletion, FileInfo, MayRead},
     testkit::{Answer, Client},
 };
 use scene::*;
@@ -211,6 +211,16 @@ fn ac_39_members_of_an_open_mission_may_fetch_its_files() {
     answered(&scene.call(ADMIN, "PUT", path).json(&json!({"hashes": [secret.sha256]})).send(), 200);
     let now = scene.host.files().into_iter().find(|f| f.sha256 == secret.sha256).unwrap();
     assert_eq!(now.groups, ["__ANON__"], "a closed mission opens nothing to its groups");
+    // Its members have them by membership, as long as they see the mission.
+    let may = |user: &str, group: &str| {
+        let ask = MayRead { sha256: secret.sha256.clone(), user: user.into(), groups: vec![group.into()] };
+        scene.host.file_reader(&ask).unwrap()
+    };
+    assert!(!may("carol", "Red"), "in its group, but no member");
+    scene.ask(CAROL, "PUT", "/Marti/api/missions/Closed/subscription?uid=C&password=river", 201);
+    assert!(may("carol", "Red") && !may("carol", "Blue") && !may("bob", "Red"));
+    scene.ask(CAROL, "DELETE", "/Marti/api/missions/Closed/subscription?uid=C&disconnectOnly=false", 200);
+    assert!(!may("carol", "Red"));
 }
 
 #[test]
@@ -288,15 +298,34 @@ fn contacts_are_those_who_share_a_group_of_the_mission_with_the_caller() {
 }
 
 #[test]
-fn a_file_of_a_mission_stays_until_the_mission_lets_it_go() {
+fn a_file_of_a_mission_stays_until_somebody_deletes_it() {
     let (scene, _) = both();
     let stored = file(&scene, "a.jpg", "__ANON__");
-    assert_eq!(scene.host.before_delete(&stored.sha256).unwrap(), None);
-    answered(&put(&scene, ALICE, &json!({"hashes": [stored.sha256]})), 200);
-    let why = scene.host.before_delete(&stored.sha256.to_uppercase()).unwrap().unwrap();
-    assert!(why.contains("mission") && !why.contains("Flood"), "{why}");
+    let asked = |cause: Cause| {
+        let deletion = Deletion { sha256: stored.sha256.to_uppercase(), cause, ..Deletion::default() };
+        scene.host.deletion(&deletion).unwrap()
+    };
+    let add = || answered(&put(&scene, ALICE, &json!({"hashes": [stored.sha256]})), 200);
+    assert_eq!((asked(Cause::Expired), asked(Cause::Deleted)), (None, None));
+    add();
+    for cause in [Cause::Expired, Cause::Plugin, Cause::Other] {
+        let why = asked(cause).unwrap();
+        assert!(why.contains("mission") && !why.contains("Flood"), "{why}");
+    }
+    // Deleted: out of the mission first, and its members are told (marti-http.md 6.9).
+    scene.host.forget();
+    assert_eq!(asked(Cause::Deleted), None);
+    for conn in [scene.a, scene.b] {
+        let notice = scene.only(conn);
+        let text = String::from_utf8(notice.text().to_vec()).unwrap();
+        assert!(text.contains("REMOVE_CONTENT") && text.contains(&stored.sha256), "{text}");
+    }
+    assert!(scene.kinds(scene.c).is_empty());
+    assert_eq!(scene.rows("SELECT 1 FROM mission_content"), 0);
+    assert_eq!(asked(Cause::Expired), None);
+    add();
     scene.ask(ALICE, "DELETE", &format!("{FLOOD}/contents?hash={}", stored.sha256), 200);
-    assert_eq!(scene.host.before_delete(&stored.sha256).unwrap(), None);
+    assert_eq!(asked(Cause::Expired), None);
     // What somebody says of it anew is shown.
     answered(&put(&scene, ALICE, &json!({"hashes": [stored.sha256]})), 200);
     let renamed = scene.host.put_file(FileInfo { name: "b.jpg".into(), ..stored.clone() }, b"content of a.jpg");

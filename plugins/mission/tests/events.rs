@@ -196,6 +196,33 @@ fn an_event_that_cannot_be_stored_reaches_nobody_and_takes_no_other_with_it() {
 }
 
 #[test]
+fn an_event_that_cannot_be_stored_now_comes_again_and_none_overtakes_it() {
+    let (scene, _) = both();
+    scene.host.fail_next("sql.begin", fts_plugin_api::sdk::Code::Full, "disk full");
+    scene.host.deliver(marker("m-1", TO_FLOOD), scene.a);
+    scene.host.deliver(marker("m-2", TO_FLOOD), scene.a);
+    assert!(scene.kinds(scene.b).is_empty() && scene.host.held().len() == 2);
+    scene.host.tick(Duration::from_secs(1));
+    assert_eq!(scene.kinds(scene.b), ["t-x-m-c", "a-f-G", "t-x-m-c", "a-f-G"]);
+    let order: Vec<_> = scene.host.received(scene.b).iter().map(|e| e.uid().into_owned()).collect();
+    assert_eq!((&*order[1], &*order[3], scene.host.held().len()), ("m-1", "m-2", 0));
+}
+
+#[test]
+fn names_and_guids_are_found_in_any_case() {
+    let (scene, guid) = both();
+    for (uid, dest) in
+        [("m-1", "mission=\"FLOOD north\"".to_owned()), ("m-2", format!("mission-guid=\"{}\"", guid.to_uppercase()))]
+    {
+        scene.host.forget();
+        scene.host.deliver(marker(uid, &dest), scene.a);
+        assert_eq!(scene.kinds(scene.b), ["t-x-m-c", "a-f-G"], "{dest}");
+    }
+    scene.ask(ALICE, "DELETE", &format!("{FLOOD}?creatorUid=A"), 200);
+    assert!(scene.host.bindings().iter().all(|b| !b.name.eq_ignore_ascii_case("Flood North")));
+}
+
+#[test]
 fn changes_of_one_item_within_the_window_are_one() {
     let scene = Scene::with(&json!({"coalesce_changes": "5s"}));
     scene.create("Flood%20North?creatorUid=A");

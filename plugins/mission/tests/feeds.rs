@@ -33,6 +33,30 @@ fn shared() -> (Scene, u64, u64, String) {
 
 const DORA: Who = Who("dora", "Sea", fts_plugin_api::sdk::Role::User);
 
+/// What the server asks the plugin about for the sake of feeds.
+fn asked(scene: &Scene) -> Vec<String> {
+    scene.host.intercepts().into_iter().find(|i| i.key == "feeds").unwrap().types
+}
+
+#[test]
+fn only_what_some_feed_wants_is_asked_about() {
+    let (scene, .., path) = shared();
+    let attach = |filter: &str| {
+        let query = format!("creatorUid=D&dataFeedUid=ais&filterCotTypes={filter}");
+        assert_eq!(scene.call(DORA, "POST", &format!("{path}/feed?{query}")).send().status, 200);
+    };
+    assert!(asked(&scene).is_empty(), "no feed, no question");
+    attach("%5B%22b-m-p%22,%22a-*-S-X%22%5D");
+    assert_eq!(asked(&scene), ["a-*", "b-m-p"]);
+    attach("");
+    assert_eq!(asked(&scene), ["*"]);
+    scene.host.start_again().unwrap();
+    assert_eq!(asked(&scene), ["*"], "as the rows say");
+    scene.ask(ALICE, "DELETE", &format!("{path}?creatorUid=x"), 403);
+    scene.ask(ADMIN, "DELETE", &format!("{path}?creatorUid=x"), 200);
+    assert!(asked(&scene).is_empty());
+}
+
 #[test]
 fn what_passes_reaches_members_once_and_nobody_else() {
     let (scene, dora, erik, path) = shared();

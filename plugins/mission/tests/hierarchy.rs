@@ -1,4 +1,5 @@
 //! Missions below missions, pictures, seeded missions: AC-49 and AC-54 of mission.md 9.
+#![allow(clippy::unwrap_used, clippy::panic)]
 mod scene;
 
 use fts_plugin_api::{

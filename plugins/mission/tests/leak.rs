@@ -2,6 +2,7 @@
 //! (missions, members, roles, groups, borrowed uids, reconnects) against a small model, more than 10 000 events.
 //!
 //! The last test shows that the check fails when the writer check is broken.
+#![allow(clippy::unwrap_used)]
 mod scene;
 
 use std::{

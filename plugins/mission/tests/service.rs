@@ -1,4 +1,5 @@
 //! The service `missions` as other plugins use it: checklists (excheck), KML, federation.
+#![allow(clippy::unwrap_used, clippy::panic)]
 mod scene;
 
 use fts_plugin_api::sdk::{

@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use fts_plugin_api::{
     abi::{self, EventView, Failure, RResult, RVec, TD_Opaque, failure, verdict},
-    message::{self, CallerKind, ClientEvent, ClientInfo, LinkEvent, Panic, RouteInfo, SourceInfo, Taken, pack},
+    message::{
+        self, Arrived, CallerKind, ClientEvent, ClientInfo, Deletion, LinkEvent, MayRead, Panic, RouteInfo, SourceInfo,
+        Taken, pack,
+    },
 };
 use serde_bytes::ByteBuf;
 use serde_json::{Value, json};
@@ -242,6 +245,14 @@ fn inputs(kind: &CallerKind) -> Vec<(String, Vec<u8>)> {
         CallerKind::BeforeDelete => {
             texts(&["0000000000000000000000000000000000000000000000000000000000000000", "", "é"])
         }
+        CallerKind::Deletion => vec![
+            named("a file", pack(&Deletion { sha256: "0".repeat(64), ..Deletion::default() })),
+            named("what a later server may send", pack(&json!({"sha256": "é", "cause": "Cosmic"}))),
+        ],
+        CallerKind::MayRead => vec![
+            named("somebody", pack(&MayRead { sha256: "0".repeat(64), user: "alice".into(), ..MayRead::default() })),
+            named("nobody", pack(&MayRead::default())),
+        ],
         CallerKind::Import => vec![
             named("no rows", pack(&("fts-plugin-test", "[]"))),
             named("rows of nothing", pack(&("", "[null,{},7]"))),
@@ -258,6 +269,7 @@ fn inputs(kind: &CallerKind) -> Vec<(String, Vec<u8>)> {
             ),
             named("what a later server may send", pack(&LinkEvent::Other)),
         ],
+        CallerKind::Arrived => vec![named("what it does not wait for", pack(&Arrived { number: 0, stored: true }))],
         CallerKind::Provide(_) => vec![
             named("an empty question", pack(&json!({}))),
             named("a question that is a text", pack(&"fts-plugin-test")),

@@ -106,17 +106,20 @@ pub fn bind(plugins: &Arc<Plugins>, generation: &Arc<Generation>, bind: BindDest
         deliver_to: audience(&bind.deliver_to)?,
         may_send: bind.may_send.as_deref().map(audience).transpose()?,
         mode: bind.mode,
+        any_case: bind.any_case,
     };
     plugins.bind_kind(&bind.kind, &generation.plugin)?;
-    generation.plugin.bindings.set(&bind.kind, &bind.name, bound);
-    generation.declared.lock().insert(format!("dest {} {}", bind.kind, bind.name));
+    let key = bind.key();
+    generation.plugin.bindings.set(&bind.kind, &key, bound);
+    generation.declared.lock().insert(format!("dest {} {key}", bind.kind));
     Ok(())
 }
 
 /// Takes a binding back.
 pub fn unbind(generation: &Generation, unbind: &Unbind) -> Result<(), Failure> {
-    generation.declared.lock().remove(&format!("dest {} {}", unbind.kind, unbind.name));
-    generation.plugin.bindings.remove(&unbind.kind, &unbind.name);
+    if let Some(key) = generation.plugin.bindings.remove(&unbind.kind, &unbind.name) {
+        generation.declared.lock().remove(&format!("dest {} {key}", unbind.kind));
+    }
     Ok(())
 }
 

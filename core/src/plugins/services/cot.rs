@@ -8,7 +8,7 @@ use fts_plugin_api::{
 };
 
 use super::{
-    super::{Generation, HOLD, Plugins, guard},
+    super::{Generation, HOLD, Plugins, guard, queue::Spilled},
     invalid, refuse,
 };
 use crate::{
@@ -143,7 +143,21 @@ fn gone(plugins: &Plugins, generation: &Generation, all: &[LetGo]) {
     if let Some(consumer) = super::super::consumer(plugins, plugin, HOLD).filter(|_| !ids.is_empty()) {
         consumer.done_many(&ids);
     }
+    if !all.is_empty() {
+        plugin.queue.went_on();
+    }
     metrics::counter!("fts_plugin_released_total", "plugin" => plugin.name.to_string()).increment(all.len() as u64);
+}
+
+/// A held event cannot be stored now: it is given again after a pause.
+pub fn later(generation: &Generation, id: u64) -> Result<(), Failure> {
+    let Some(seen) = generation.hands.held(id) else {
+        return refuse(failure::NOT_FOUND, "this event is not held (any more)");
+    };
+    let plugin = &generation.plugin;
+    metrics::counter!("fts_plugin_put_off_total", "plugin" => plugin.name.to_string()).increment(1);
+    plugin.queue.later(Spilled { id, held: true, served: seen.served.clone(), again: true });
+    Ok(())
 }
 
 /// A held event goes nowhere.

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     files::{
-        FileError, Files, NewResource, Offer, Receivers, Resource, Search, Sight, Uid, content_url, name,
+        Cause, FileError, Files, NewResource, Offer, Receivers, Resource, Search, Sight, Uid, content_url, name,
         search::Pattern,
     },
     http::{native::Native, url},
@@ -217,7 +217,7 @@ fn delete(files: &Files, generation: &Generation, rows: Vec<Resource>) -> Result
     if rows.is_empty() {
         return Err(failed(FileError::NotFound));
     }
-    rows.iter().try_for_each(|row| files.delete(row, Some(generation.name()))).map_err(failed)?;
+    rows.iter().try_for_each(|row| files.delete(row, Cause::Plugin(generation.name()))).map_err(failed)?;
     Ok(FileAnswer::default())
 }
 

@@ -9,21 +9,23 @@ use std::{
 
 use fts_plugin_api::{
     abi::{Failure, RErr, ROk, failure},
-    message::{self, CallerKind, EventQuery, HistoryAsk, Latest, Panic, Replay, StoredEvent, TrackPoint, TrackQuery},
+    message::{
+        self, Await, CallerKind, EventQuery, HistoryAsk, Latest, Panic, Replay, StoredEvent, TrackPoint, TrackQuery,
+    },
     shim,
 };
 use serde_bytes::ByteBuf;
 
 use super::{
-    super::{Generation, Plugin, Plugins, State, generation::CallHandler, guard, shelf_key},
-    invalid,
+    super::{Generation, Plugin, Plugins, State, generation::CallHandler, guard, queue::Item, shelf_key},
+    invalid, refuse,
 };
 use crate::{
     directory::Bits,
     store::{
         error::StoreError,
         history::{
-            History, Reach,
+            Arrival, History, Reach,
             query::{Area, Search, Window},
             sources::{MOST, Sources},
         },
@@ -32,6 +34,9 @@ use crate::{
 
 /// How long sources are waited for, all together.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Events one plugin may wait for at the same time.
+const AWAITED: usize = 512;
 
 fn stored(error: &StoreError) -> Failure {
     shim::failure(failure::OTHER, error.to_string())
@@ -59,6 +64,28 @@ pub fn latest(plugins: &Plugins, uids: &[String]) -> Result<Vec<Latest>, Failure
         }
     }
     Ok(found)
+}
+
+/// Tells the plugin's worker when the next event of a uid is stored, or that the limit is over.
+pub fn notify(plugins: &Plugins, generation: &Arc<Generation>, ask: Await) -> Result<(), Failure> {
+    let Some(history) = history(plugins) else {
+        return refuse(failure::UNAVAILABLE, "this server stores no events");
+    };
+    let mut tickets = generation.tickets.lock();
+    if tickets.len() >= AWAITED {
+        return refuse(failure::BUSY, format!("{AWAITED} events are waited for already"));
+    }
+    let (plugin, of, number) = (Arc::downgrade(&generation.plugin), generation.number, ask.number);
+    let tell = move |arrival| {
+        if let Some(plugin) = plugin.upgrade() {
+            plugin.queue.push(Item::Arrived(of, number, arrival == Arrival::Stored));
+        }
+    };
+    let ticket = history.notify(&ask.uid, Duration::from_millis(ask.limit), tell);
+    let ticket = ticket.map_err(|e| shim::failure(failure::BUSY, e.to_string()))?;
+    // The worker takes it out again, and waits for this lock.
+    tickets.insert(number, ticket);
+    Ok(())
 }
 
 /// Stored events, newest first.

@@ -9,6 +9,7 @@ mod link;
 pub mod links;
 mod metric;
 mod peers;
+mod read;
 mod sql;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use super::{Generation, Plugins};
 
 pub use files::info as file_info;
 pub use peers::{Seats, publish};
+pub use read::left as end_read_left;
 pub use sql::rollback_left;
 
 type Answer = Result<Vec<u8>, Failure>;
@@ -92,9 +94,12 @@ pub fn caller_name(kind: &CallerKind) -> String {
         CallerKind::Subscribe(topic) => format!("topic {topic}"),
         CallerKind::HistorySource => "history source".into(),
         CallerKind::BeforeDelete => "before delete".into(),
+        CallerKind::Deletion => "deletion".into(),
+        CallerKind::MayRead => "file reader".into(),
         CallerKind::Import => "import".into(),
         CallerKind::Health => "health".into(),
         CallerKind::Links => "links".into(),
+        CallerKind::Arrived => "arrived".into(),
         CallerKind::Provide(name) => format!("service {name}"),
     }
 }
@@ -128,13 +133,16 @@ pub fn call(plugins: &Arc<Plugins>, generation: &Arc<Generation>, operation: &st
         op::DEST_UNBIND => answer(clients::unbind(generation, &args(bytes)?)),
         op::CONTACT_SET => answer(clients::set_contact(plugins, generation, args(bytes)?)),
         op::CONTACT_REMOVE => answer(clients::remove_contact(plugins, generation, args(bytes)?)),
+        op::LISTEN => answer(super::hooks::listen(plugins, generation, args(bytes)?)),
         op::RELEASE => answer(cot::release(plugins, generation, &args(bytes)?)),
         op::RELEASE_ALL => answer(Ok(cot::release_all(plugins, generation, &args::<Vec<_>>(bytes)?))),
         op::DISCARD => answer(cot::discard(plugins, generation, args(bytes)?)),
+        op::LATER => answer(cot::later(generation, args(bytes)?)),
         op::LATEST => answer(history::latest(plugins, &args::<Vec<String>>(bytes)?)),
         op::HISTORY_QUERY => answer(history::query(plugins, generation, args(bytes)?)),
         op::HISTORY_TRACKS => answer(history::tracks(plugins, &args(bytes)?)),
         op::HISTORY_APPEND => answer(history::append(plugins, generation, &args::<Vec<_>>(bytes)?)),
+        op::HISTORY_NOTIFY => answer(history::notify(plugins, generation, args(bytes)?)),
         op::REPLAY_SET => answer(history::show(plugins, generation, args(bytes)?)),
         op::REPLAY_REMOVE => answer(history::hide(plugins, generation, args(bytes)?)),
         op::DIR => answer(plugins.own_dir(generation.name()).map(|d| d.display().to_string()).map_err(io)),

@@ -1,7 +1,7 @@
 //! The plugin's own database, and the key-value table in it.
 //!
 //! A transaction belongs to the thread that began it: it is kept there until it ends, and with the generation's handler
-//! that forgot it.
+//! that forgot it. The same with reads on one snapshot ([`super::read`]).
 use std::{cell::RefCell, sync::Arc};
 
 use fts_plugin_api::{
@@ -13,7 +13,7 @@ use serde_bytes::ByteBuf;
 
 use super::{
     super::{Generation, Plugins, guard},
-    Answer, answer, args, invalid, refuse,
+    Answer, answer, args, invalid, read, refuse,
 };
 use crate::store::database::{self, Database, StoreError, Transaction};
 
@@ -24,9 +24,10 @@ thread_local! {
 /// Rows a cursor hands over at once, at most.
 const PAGE: usize = 500;
 
-fn failed(error: &StoreError) -> Failure {
+pub(super) fn failed(error: &StoreError) -> Failure {
     let code = match error {
         StoreError::Busy { .. } => failure::BUSY,
+        StoreError::Full(_) => failure::FULL,
         StoreError::Constraint { .. } => failure::CONSTRAINT,
         StoreError::InTransaction { .. } => failure::IN_TRANSACTION,
         StoreError::Closed { .. } => failure::GONE,
@@ -60,7 +61,7 @@ fn rows(found: database::Rows) -> Rows {
     Rows { columns: found.columns, rows }
 }
 
-fn database(plugins: &Plugins, generation: &Generation) -> Result<Database, Failure> {
+pub(super) fn database(plugins: &Plugins, generation: &Generation) -> Result<Database, Failure> {
     let dir = plugins.own_dir(generation.name()).map_err(super::io)?;
     generation.plugin.database(&dir).map_err(|e| failed(&e))
 }
@@ -75,6 +76,8 @@ pub fn call(plugins: &Arc<Plugins>, generation: &Arc<Generation>, operation: &st
         op::SQL_BEGIN_LAZY => answer(begin(plugins, generation, true)),
         op::SQL_COMMIT => answer(end(generation, true)),
         op::SQL_ROLLBACK => answer(end(generation, false)),
+        op::SQL_READ => answer(read::begin(plugins, generation)),
+        op::SQL_READ_END => answer(read::end(generation)),
         op::SQL_CURSOR => answer(cursor(plugins, generation, args(bytes)?)),
         op::SQL_NEXT => answer(next(generation, args(bytes)?)),
         op::SQL_CLOSE => {
@@ -115,6 +118,7 @@ fn in_transaction<T>(
 }
 
 fn exec(plugins: &Plugins, generation: &Generation, statement: Statement) -> Result<usize, Failure> {
+    read::only(generation)?;
     let params: Vec<_> = statement.params.into_iter().map(value).collect();
     match in_transaction(generation, |t| t.exec(&statement.sql, &params)) {
         Some(done) => done,
@@ -124,6 +128,9 @@ fn exec(plugins: &Plugins, generation: &Generation, statement: Statement) -> Res
 
 fn query(plugins: &Plugins, generation: &Generation, statement: Statement) -> Result<Rows, Failure> {
     let params: Vec<_> = statement.params.into_iter().map(value).collect();
+    if let Some(found) = read::query(generation, &statement.sql, &params) {
+        return found.map(rows);
+    }
     match in_transaction(generation, |t| t.query(&statement.sql, &params)) {
         Some(done) => done.map(rows),
         None => database(plugins, generation)?.query(&statement.sql, &params).map(rows).map_err(|e| failed(&e)),
@@ -131,6 +138,7 @@ fn query(plugins: &Plugins, generation: &Generation, statement: Statement) -> Re
 }
 
 fn begin(plugins: &Plugins, generation: &Generation, lazy: bool) -> Result<(), Failure> {
+    read::only(generation)?;
     let database = database(plugins, generation)?;
     let transaction = if lazy { database.begin_lazy() } else { database.begin() }.map_err(|e| failed(&e))?;
     OPEN.set(Some((generation.name().clone(), transaction)));

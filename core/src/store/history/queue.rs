@@ -109,22 +109,26 @@ impl Queue {
         }
     }
 
-    /// Waits for something and then a moment for more. None = closed and empty.
+    /// Waits for something and a moment for more. None = closed and empty. In a steady flow it looks once per moment and is
+    /// woken by nobody; only after a moment without anything it asks to be.
     pub fn take(&self) -> Option<Batch> {
         let mut state = self.state.lock();
-        while state.items.is_empty() && state.spilled.is_empty() {
+        loop {
+            let until = Instant::now() + GATHER;
+            while state.items.len() < BATCH && !state.hurry && !state.closed {
+                if self.filled.wait_until(&mut state, until).timed_out() {
+                    break;
+                }
+            }
+            if !state.items.is_empty() || !state.spilled.is_empty() {
+                break;
+            }
             if state.closed {
                 return None;
             }
+            state.hurry = false;
             state.idle = true;
             self.filled.wait(&mut state);
-        }
-        let until = Instant::now() + GATHER;
-        while state.items.len() < BATCH && !state.hurry && !state.closed {
-            // Nobody needs to wake it before the time: the queue is looked at again then.
-            if self.filled.wait_until(&mut state, until).timed_out() {
-                break;
-            }
         }
         let n = state.items.len().min(BATCH);
         let items: Vec<Item> = state.items.drain(..n).collect();

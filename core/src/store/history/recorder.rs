@@ -178,18 +178,26 @@ impl Recorder {
     fn written(&mut self, rows: &[Row], archive: Archive) -> bool {
         let history = self.history.clone();
         let mut tries = 0;
+        // Nearly all batches are positions only and change no session.
+        let sessions = rows.iter().any(|row| matches!(row, Row::Session { .. } | Row::Goodbye(_)));
+        // Positions need not wait for the disk: a power cut may take the last second of them. What is in the journal is
+        // there only until it is told that it is stored, and must be.
+        let lazy = !rows.iter().any(|row| matches!(row, Row::Event { entry, .. } if entry.journal != 0));
         loop {
-            let mut open = self.open.clone();
+            let mut open = if sessions { self.open.clone() } else { Open::new() };
             let result = {
                 let _timed = meters::timed("record");
-                history.db.begin().and_then(|tx| {
+                let tx = if lazy { history.db.begin_lazy() } else { history.db.begin() };
+                tx.and_then(|tx| {
                     write::all(&tx, rows, archive, &mut open)?;
                     tx.commit()
                 })
             };
             let error = match result {
                 Ok(()) => {
-                    self.open = open;
+                    if sessions {
+                        self.open = open;
+                    }
                     meters::batch(rows.len());
                     if !self.scarce && history.trouble.get().is_some() {
                         history.trouble.set(None);

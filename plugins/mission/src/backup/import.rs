@@ -167,7 +167,9 @@ impl<'d> Load<'d> {
         row["name_key"] = name_key(&name).into();
         self.mission = self.desk.write(|w| {
             if missions::by_guid(w.tx, &guid)?.is_some() {
-                return Err(Refusal::Conflict(format!("the mission {guid} is there (copy=true makes another one)")));
+                return Err(Refusal::Conflict(format!(
+                    "the mission {guid} is there already; delete it first, or import a copy of it (--copy, copy=true)"
+                )));
             }
             let dup = !missions::by_name(w.tx, &name)?.is_empty();
             let all_groups = row["all_groups"].take();

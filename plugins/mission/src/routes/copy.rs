@@ -45,7 +45,7 @@ fn planned(visit: &Visit<'_>, name: String, creator: &str) -> Result<Mission, Re
         None => None,
         Some(password) => {
             visit.caller.may_use_password(desk)?;
-            Some(PasswordHash::of(password)?)
+            Some(PasswordHash::of(&desk.host, password)?)
         }
     };
     let path = params::text(request, "copyPath").map_or_else(|| source.path.clone(), str::to_owned);

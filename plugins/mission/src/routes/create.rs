@@ -133,7 +133,7 @@ fn new_mission(
 ) -> Result<Mission, Refusal> {
     let password = draft.password.as_deref().map(|password| {
         caller.may_use_password(desk)?;
-        PasswordHash::of(password)
+        PasswordHash::of(&desk.host, password)
     });
     let creator_uid = match params::creator(request) {
         "" => own_uid(desk, caller),

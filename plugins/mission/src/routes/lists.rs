@@ -5,7 +5,7 @@ use crate::{
     answer::{self, Answer},
     caller::Caller,
     desk::Desk,
-    model::{Mission, Role},
+    model::{Mission, MissionView, Role},
     params, present,
     refusal::Refusal,
     store::{Db, missions, uids},
@@ -41,21 +41,29 @@ impl<'a> Wanted<'a> {
 /// M-01.
 pub fn list(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {
     let wanted = Wanted::of(request, false)?;
-    let found = wanted.find(&desk.host.sql(), caller)?;
-    Ok(answer::ok(desk, answer::MISSION, present::list(desk, &found, caller, wanted.tool)?))
+    let views = desk.host.sql().read(|read| {
+        let found = wanted.find(read, caller)?;
+        present::list(desk, &found, caller, wanted.tool)
+    })?;
+    Ok(answer::ok(desk, answer::MISSION, views))
 }
 
 /// M-02: a page, sorted and filtered.
 pub fn page(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {
+    let views = desk.host.sql().read(|read| page_in(desk, read, request, caller))?;
+    Ok(answer::ok(desk, answer::MISSION, views))
+}
+
+fn page_in(desk: &Desk, db: &impl Db, request: &Request, caller: &Caller) -> Result<Vec<MissionView>, Refusal> {
     let wanted = Wanted::of(request, true)?;
-    let mut found = wanted.find(&desk.host.sql(), caller)?;
+    let mut found = wanted.find(db, caller)?;
     if params::filled(request, "tool").is_none() {
         let name = params::filled(request, "nameFilter").map(str::to_lowercase);
         let uid = params::filled(request, "uidFilter").map(str::to_lowercase);
         if let Some(name) = name {
             found.retain(|m| m.name.to_lowercase().contains(&name));
         } else if let Some(uid) = uid {
-            let held = uids::of_tool(&desk.host.sql(), wanted.tool)?;
+            let held = uids::of_tool(db, wanted.tool)?;
             let holds = |m: &Mission| {
                 held.get(&m.id).is_some_and(|all| all.iter().any(|i| i.uid.to_lowercase().contains(&uid)))
             };
@@ -72,7 +80,7 @@ pub fn page(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {
     let size =
         usize::try_from(params::number(request, "pagesize")?.unwrap_or(10)).map_err(|_| below_zero("pagesize"))?;
     let found: Vec<_> = found.into_iter().skip(page.saturating_mul(size)).take(size).collect();
-    Ok(answer::ok(desk, answer::MISSION, present::list(desk, &found, caller, wanted.tool)?))
+    Ok(present::list(desk, &found, caller, wanted.tool)?)
 }
 
 fn below_zero(name: &str) -> Refusal {

@@ -17,7 +17,7 @@ use crate::{
 pub fn put(visit: &mut Visit<'_>) -> Answer {
     visit.caller.may_use_password(visit.desk)?;
     let missing = || Refusal::Bad("the parameter password is missing; DELETE takes a password away".into());
-    let hash = PasswordHash::of(params::filled(visit.request, "password").ok_or_else(missing)?)?;
+    let hash = PasswordHash::of(&visit.desk.host, params::filled(visit.request, "password").ok_or_else(missing)?)?;
     set(visit, Some(hash))
 }
 

@@ -37,7 +37,9 @@ pub fn get(visit: &mut Visit<'_>) -> Answer {
     if !readable && visit.caller.version <= 2 {
         visit.need(Permission::Read)?;
     }
-    let mut view = present::mission(visit.desk, &visit.mission, &visit.caller, depth)?;
+    let (desk, mission) = (visit.desk, &visit.mission);
+    // Read again with what is in it, so that all of it is of one moment.
+    let mut view = present::again(desk, &mission.guid, &visit.caller, depth)?;
     if !readable {
         view.empty_out();
     }

@@ -45,7 +45,7 @@ fn update(visit: &mut Visit<'_>, draft: Draft) -> Answer {
         Some(password) => {
             visit.need(Permission::SetPassword)?;
             visit.caller.may_use_password(visit.desk)?;
-            Some(PasswordHash::of(password)?)
+            Some(PasswordHash::of(&visit.desk.host, password)?)
         }
     };
     let author = visit.creator();

@@ -9,7 +9,7 @@ use fts_plugin_api::{
     },
 };
 
-use super::{Db, texts};
+use super::{Db, column, texts};
 use crate::model::{ContentItem, Resource, Stamp};
 
 const COLUMNS: &str = "SELECT c.mission_id, c.hash, c.added, c.creator_uid, c.resource_json,
@@ -112,6 +112,15 @@ fn item(row: Row<'_>) -> Result<ContentItem> {
         creator_uid: row.get("creator_uid")?,
         keywords: texts(&row, "keywords")?,
     })
+}
+
+/// Missions that a file is in.
+///
+/// # Errors
+/// What SQLite says.
+pub fn missions_of(db: &impl Db, hash: &str) -> Result<Vec<i64>> {
+    let sql = "SELECT mission_id FROM mission_content WHERE hash = ?1 ORDER BY mission_id";
+    column(db, sql, params![hash], "mission_id")
 }
 
 /// Is a file in any mission?

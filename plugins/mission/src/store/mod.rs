@@ -1,14 +1,14 @@
 //! The plugin's database (mission.md 1.10): one file per family of tables, each with typed rows and functions.
 //!
-//! Functions that read take a [`Db`], which is either the database ([`fts_plugin_api::sdk::Host::sql`]: committed rows) or
-//! a transaction (with what it has changed). Functions that write take the [`Tx`] of [`crate::write`], so that nothing is
+//! Functions that read take a [`Db`], which is the database ([`fts_plugin_api::sdk::Host::sql`]: committed rows), a
+//! [`Read`] (several on one snapshot) or a transaction (with what it has changed). Functions that write take the [`Tx`] of [`crate::write`], so that nothing is
 //! written outside of it. Migrations are the numbered files in `schema/`; a released one never changes.
 //!
 //! What must not happen: SQL made from values; a function that asks the host for anything but SQL (inside a transaction
 //! nothing else works).
 use fts_plugin_api::sdk::{
     Error, Host, Result,
-    sql::{FromValue, Row, Rows, Sql, Tx, Value},
+    sql::{FromValue, Read, Row, Rows, Sql, Tx, Value},
 };
 
 pub mod changes;
@@ -87,6 +87,12 @@ pub trait Db {
 }
 
 impl Db for Sql<'_> {
+    fn rows(&self, sql: &str, params: &[Value]) -> Result<Rows> {
+        self.query(sql, params)
+    }
+}
+
+impl Db for Read<'_> {
     fn rows(&self, sql: &str, params: &[Value]) -> Result<Rows> {
         self.query(sql, params)
     }

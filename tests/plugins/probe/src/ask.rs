@@ -56,6 +56,8 @@ enum Ask {
         #[serde(default)]
         deliver: bool,
     },
+    /// Binds a name in any case: its events go to the audience.
+    BindAnyCase { kind: String, name: String, members: String },
     /// Takes it back.
     Unbind { kind: String, name: String },
     /// Sends an event.
@@ -92,6 +94,10 @@ enum Ask {
     Clients,
     /// The newest event of a uid.
     Latest { uid: String },
+    /// The diary is told when an event of the uid is stored, or after so many ms.
+    Await { uid: String, ms: u64 },
+    /// The keyed intercept listens to these types.
+    Listen { types: Vec<String> },
     /// Stored events.
     Stored(EventQuery),
     /// Points of tracks.
@@ -176,6 +182,10 @@ fn answer(probe: &Arc<Probe>, ask: Ask) -> Result<Value> {
             let mode = if deliver { Mode::Deliver } else { Mode::Hold };
             json!(store::bind(host, &kind, &name, &members, writers.as_deref(), mode)?)
         }
+        Ask::BindAnyCase { kind, name, members } => {
+            let members = host.clients().audience(members)?;
+            json!(host.bind_dest(&Binding::new(kind, name, &members, Mode::Deliver).any_case())?)
+        }
         Ask::Unbind { kind, name } => {
             probe.hold.forget();
             host.sql().exec("DELETE FROM binding WHERE kind = ?1 AND name = ?2", params![&kind, &name])?;
@@ -218,6 +228,15 @@ fn answer(probe: &Arc<Probe>, ask: Ask) -> Result<Value> {
         Ask::Latest { uid } => {
             json!(host.history().latest(&uid)?.map(|l| String::from_utf8_lossy(&l.text).into_owned()))
         }
+        Ask::Await { uid, ms } => {
+            let told = probe.clone();
+            let of = uid.clone();
+            json!(host.history().notify(&uid, Duration::from_millis(ms), move |arrival| {
+                let found = told.host.history().latest(&of).is_ok_and(|latest| latest.is_some());
+                told.diary.note("told", json!({"uid": of, "what": format!("{arrival:?}"), "found": found}));
+            })?)
+        }
+        Ask::Listen { types: wanted } => json!(host.listen_to("listener", types(wanted))?),
         Ask::Stored(query) => {
             let text = |e: StoredEvent| String::from_utf8_lossy(&e.text).into_owned();
             host.history().query(&query)?.into_iter().map(text).collect()

@@ -14,6 +14,10 @@ use crate::Probe;
 #[derive(Default)]
 pub struct Vetoes(Mutex<BTreeMap<String, String>>);
 
+/// Who may have which file, whatever its groups.
+#[derive(Default)]
+pub struct Readers(Mutex<Vec<(String, String)>>);
+
 /// One thing to do.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -42,6 +46,8 @@ pub enum Do {
     Share(String, Target),
     /// Keeps it from now on; "" = not any more.
     Keep(String, String),
+    /// User and hash: it may have it.
+    Lend(String, String),
 }
 
 /// Registers the veto, the topics and a route that stores its body.
@@ -55,6 +61,16 @@ pub fn register(reg: &mut Registrar<'_>, probe: &Arc<Probe>) {
             _ => {}
         }
         Some(why)
+    });
+    let deletions = probe.clone();
+    reg.deletion(move |deletion| {
+        deletions.diary.note("deletion", json!({"uid": deletion.sha256, "cause": deletion.cause}));
+        None
+    });
+    let lender = probe.clone();
+    reg.file_reader(move |ask| {
+        let readers = lender.readers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(readers.iter().any(|(user, hash)| *user == ask.user && *hash == ask.sha256))
     });
     for topic in ["resource.added", "resource.changed", "resource.removed"] {
         let told = probe.clone();
@@ -95,6 +111,11 @@ pub fn answer(probe: &Probe, what: Do) -> Result<Value> {
         Do::Url(hash, 0) => files.public_url(&hash)?.into(),
         Do::Url(hash, conn) => files.url_for(&hash, conn)?.into(),
         Do::Share(hash, to) => json!(files.share(&hash, to)?),
+        Do::Lend(user, hash) => {
+            let mut readers = probe.readers.0.lock().unwrap_or_else(PoisonError::into_inner);
+            readers.push((user, hash));
+            json!(readers.len())
+        }
         Do::Keep(hash, why) => {
             let mut vetoes = probe.vetoes.0.lock().unwrap_or_else(PoisonError::into_inner);
             if why.is_empty() {

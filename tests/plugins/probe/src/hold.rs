@@ -1,7 +1,7 @@
 //! Held events, the mission plugin's way: the event is stored with its journal id, then a notice goes to the members and
 //! the event right behind it. A repeat (crash, reload) finds its row and is released again.
 //!
-//! An event may say itself what is to happen to it: `<held do="panic|discard|forget|fail"/>` in its detail.
+//! An event may say itself what is to happen to it: `<held do="panic|discard|forget|fail|later"/>` in its detail.
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, RwLock},
@@ -51,8 +51,16 @@ pub fn register(reg: &mut Registrar<'_>, probe: &Arc<Probe>) {
 /// One transaction for all of them, then each is let go.
 fn handle(probe: &Probe, all: Vec<Held<'_>>) -> Result<()> {
     let mut stored = Vec::new();
-    let mut failed = Ok(());
+    let (mut failed, mut late) = (Ok(()), probe.config.late);
     for held in all {
+        late |= held.event.detail("held").and_then(|h| h.attr("do")).as_deref() == Some("later") && !held.replayed();
+        if late {
+            // And those behind it, or they come before it.
+            let (uid, id) = (held.event.uid().into_owned(), held.journal_id());
+            probe.diary.note("late", json!({"uid": uid, "id": id, "replayed": held.replayed()}));
+            failed = failed.and(held.later());
+            continue;
+        }
         match look(probe, held) {
             Ok(Some(held)) => stored.push(held),
             Ok(None) => {}

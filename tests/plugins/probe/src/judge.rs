@@ -19,6 +19,13 @@ pub fn register(reg: &mut Registrar<'_>, probe: &Arc<Probe>) {
             wish.map_or(Verdict::Pass, |wish| judge(&probe, name, &wish, event, cx))
         });
     }
+    if probe.config.listens {
+        let probe = probe.clone();
+        reg.intercept_keyed("listener", nothing(), Band::Tap, 0, move |event, _| {
+            probe.diary.note("heard", json!({"uid": event.uid()}));
+            Verdict::Pass
+        });
+    }
 }
 
 fn judge(probe: &Probe, band: &str, wish: &str, event: &Event<'_>, cx: &Cx<'_>) -> Verdict {

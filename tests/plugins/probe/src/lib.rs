@@ -41,6 +41,10 @@ pub struct Config {
     silent: bool,
     /// Held events are not stored: what the way through the host costs alone.
     unstored: bool,
+    /// Every held event is put off.
+    late: bool,
+    /// An intercept with the key `listener`, which is asked about nothing at first.
+    listens: bool,
     /// A timer; 0 = none.
     every: Period,
     /// `start` fails with this text.
@@ -64,6 +68,7 @@ struct Probe {
     wires: wires::Wires,
     keeps: keeps::Keeps,
     vetoes: files::Vetoes,
+    readers: files::Readers,
     /// Newcomers are greeted.
     greets: AtomicBool,
     /// Threads of its own end.
@@ -112,6 +117,7 @@ impl Plugin for Plug {
             wires: wires::Wires::default(),
             keeps: keeps::Keeps::default(),
             vetoes: files::Vetoes::default(),
+            readers: files::Readers::default(),
             greets: AtomicBool::new(false),
             over: AtomicBool::new(false),
         });

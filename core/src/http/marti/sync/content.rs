@@ -57,7 +57,8 @@ pub(super) fn by_path(native: &Native, call: Call) -> Result<Answer, HandlerErro
 }
 
 pub(super) fn send(native: &Native, call: &Call, name: &str) -> Result<Answer, HandlerError> {
-    let found = native.files.find(name, &sight(call))?;
+    let user = call.identity.user.as_deref().unwrap_or_default();
+    let found = native.files.find_for(name, &sight(call), user)?;
     let mut file = native.files.open_content(&found).map_err(|error| match error {
         FileError::Missing(_) => FileError::NotFound,
         error => error,

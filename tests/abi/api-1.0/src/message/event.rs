@@ -158,6 +158,23 @@ pub struct InterceptSpec {
     /// Also events this plugin sent itself.
     #[serde(default)]
     pub own: bool,
+    /// What its filter is changed by ([`Listen`]), once in a plugin; "" = it stays as it is.
+    #[serde(default)]
+    pub key: String,
+}
+
+/// Another filter for an intercept that has a key; without types and details it is not asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Listen {
+    /// [`InterceptSpec::key`].
+    pub key: String,
+    /// As in [`InterceptSpec::types`].
+    pub types: Vec<String>,
+    /// As in [`InterceptSpec::details`].
+    pub details: Vec<String>,
+    /// As in [`InterceptSpec::own`].
+    pub own: bool,
 }
 
 /// What an observer may miss.
@@ -283,6 +300,16 @@ pub struct BindDest {
     pub may_send: Option<String>,
     /// See [`Mode`].
     pub mode: Mode,
+    /// The name is meant in upper and lower case alike.
+    #[serde(default)]
+    pub any_case: bool,
+}
+
+impl BindDest {
+    /// What the name is kept by.
+    pub fn key(&self) -> String {
+        if self.any_case { self.name.to_lowercase() } else { self.name.clone() }
+    }
 }
 
 /// Takes a binding back.

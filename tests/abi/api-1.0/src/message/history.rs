@@ -109,3 +109,25 @@ pub struct TrackPoint {
     /// Groups it was sent into.
     pub groups: Vec<String>,
 }
+
+/// The next event of a uid is waited for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Await {
+    /// The plugin's own, once in a generation.
+    pub number: u64,
+    /// Of the event.
+    pub uid: String,
+    /// How long, ms; at most 60 000.
+    pub limit: u64,
+}
+
+/// What became of an [`Await`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Arrived {
+    /// [`Await::number`].
+    pub number: u64,
+    /// It is stored and found; false = the limit is over.
+    pub stored: bool,
+}

@@ -18,11 +18,11 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use client::{ClientEvent, ClientInfo, Contact, Find, Member, Position};
 pub use event::{
-    Also, Band, BindDest, Delivery, Exclude, InterceptSpec, Judged, Latest, Mode, ObserveSpec, Panic, Poisoned,
+    Also, Band, BindDest, Delivery, Exclude, InterceptSpec, Judged, Latest, Listen, Mode, ObserveSpec, Panic, Poisoned,
     Release, Replay, RouteInfo, SendHow, SourceInfo, SourceKind, Taken, Target, Unbind, action,
 };
-pub use file::{FileAnswer, FileAsk, FileInfo};
-pub use history::{EventQuery, HistoryAsk, StoredEvent, TrackPoint, TrackQuery};
+pub use file::{Cause, Deletion, FileAnswer, FileAsk, FileInfo, MayRead};
+pub use history::{Arrived, Await, EventQuery, HistoryAsk, StoredEvent, TrackPoint, TrackQuery};
 pub use http::{Auth, Identity, Listener, RequestHead, ResponseHead, Role, RouteSpec, Scope, Spooled};
 pub use identity::{CertIssued, CertOrder, TokenAnswer, TokenAsk, UserAnswer, UserAsk, UserInfo};
 pub use life::{CallerKind, CallerSpec, Hello, Level, Manifest, Metric, MetricKind, Phase, ServerInfo, Status};
@@ -66,10 +66,16 @@ pub mod op {
         DEST_BIND = "dest.bind";
         /// [`super::Unbind`] → ().
         DEST_UNBIND = "dest.unbind";
+        /// [`super::Listen`] → ().
+        LISTEN = "intercept.listen";
         /// [`super::Release`] → ().
         RELEASE = "cot.release";
+        /// Vec of [`super::Release`] → Vec of (journal id, why) of those that are still held.
+        RELEASE_ALL = "cot.release-all";
         /// journal id → ().
         DISCARD = "cot.discard";
+        /// journal id → (): it is given again after a pause, and no later held event before it.
+        LATER = "cot.later";
         /// Vec of uid → Vec of [`super::Latest`].
         LATEST = "history.latest";
         /// [`super::EventQuery`] → Vec of [`super::StoredEvent`], newest first.
@@ -78,6 +84,8 @@ pub mod op {
         HISTORY_TRACKS = "history.tracks";
         /// Vec of [`super::TrackPoint`] → how many are new.
         HISTORY_APPEND = "history.append";
+        /// [`super::Await`] → (): the caller [`super::CallerKind::Arrived`] is called once.
+        HISTORY_NOTIFY = "history.notify";
         /// [`super::Replay`] → ().
         REPLAY_SET = "replay.set";
         /// uid → ().
@@ -98,6 +106,10 @@ pub mod op {
         SQL_COMMIT = "sql.commit";
         /// () → ().
         SQL_ROLLBACK = "sql.rollback";
+        /// () → (): from now on queries of this thread see one snapshot. Begun again inside: it is the same one.
+        SQL_READ = "sql.read";
+        /// () → (): the snapshot's end, with the last of its begins.
+        SQL_READ_END = "sql.read_end";
         /// [`super::Statement`] → cursor number.
         SQL_CURSOR = "sql.cursor";
         /// cursor number → [`super::CursorPage`].

@@ -63,13 +63,20 @@ impl Binding {
     /// Events for it go to this audience; everybody may send.
     pub fn new(kind: impl Into<String>, name: impl Into<String>, deliver_to: &Audience, mode: Mode) -> Self {
         let (kind, name, deliver_to) = (kind.into(), name.into(), deliver_to.name.clone());
-        Self(BindDest { kind, name, deliver_to, may_send: None, mode })
+        Self(BindDest { kind, name, deliver_to, may_send: None, mode, any_case: false })
     }
 
     /// Only members of this audience may send.
     #[must_use]
     pub fn writers(mut self, writers: &Audience) -> Self {
         self.0.may_send = Some(writers.name.clone());
+        self
+    }
+
+    /// The name is found in upper and lower case alike. A held event's `route.dests` has it as its sender wrote it.
+    #[must_use]
+    pub fn any_case(mut self) -> Self {
+        self.0.any_case = true;
         self
     }
 }

@@ -1,7 +1,7 @@
 //! [`Held`]: an event for a destination bound in Hold mode, in the plugin's hands until it is released.
 use serde_bytes::ByteBuf;
 
-use super::{Event, Host, Result, Route, Send};
+use super::{Code, Event, Host, Result, Route, Send};
 use crate::{
     abi::ObservedRef,
     cot::{Cot, scan},
@@ -54,14 +54,49 @@ impl Held<'_> {
     /// # Errors
     /// `InTransaction`, `Gone`; an unknown audience.
     pub fn release(mut self, before: &[(Cot, Send)], target: Target) -> Result<()> {
-        let before = before
-            .iter()
-            .map(|(cot, how)| Also { text: ByteBuf::from(cot.text().to_vec()), how: how.clone().into_how() })
-            .collect();
-        let release = Release { id: self.journal_id(), before, target };
-        self.host.ask::<()>(op::RELEASE, &release)?;
+        self.host.ask::<()>(op::RELEASE, &self.order(before, target))?;
         self.over = true;
         Ok(())
+    }
+
+    /// It cannot be stored now: the database is busy, the disk full. It is given again after a pause (250 ms, growing to
+    /// 10 s while nothing is released), `replayed`, and no later held event comes before it. Not for an event that can never
+    /// be stored: it would hold all others up; [`Held::discard`] that one.
+    ///
+    /// # Errors
+    /// `InTransaction` (say it behind the transaction), `Gone`, `Unsupported` (an older server: it is discarded).
+    pub fn later(mut self) -> Result<()> {
+        self.host.ask::<()>(op::LATER, &self.journal_id())?;
+        self.over = true;
+        Ok(())
+    }
+
+    fn order(&self, before: &[(Cot, Send)], target: Target) -> Release {
+        let also =
+            |(cot, how): &(Cot, Send)| Also { text: ByteBuf::from(cot.text().to_vec()), how: how.clone().into_how() };
+        Release { id: self.journal_id(), before: before.iter().map(also).collect(), target }
+    }
+
+    /// As [`Held::release`] for each, in order, but all leave in one step: what came in one batch should leave so, else
+    /// each event is a write to each of its receivers. Those that cannot be released go nowhere; why, by journal number.
+    ///
+    /// # Errors
+    /// `InTransaction`, `Gone`.
+    pub fn release_all(host: &Host, mut all: Vec<Going<'_>>) -> Result<Vec<(u64, String)>> {
+        let orders: Vec<_> = all.iter().map(|going| going.held.order(&going.before, going.target.clone())).collect();
+        let refused: Vec<(u64, String)> = match host.ask(op::RELEASE_ALL, &orders) {
+            // A server that does not know it releases them one after another.
+            Err(error) if error.code() == Code::Unsupported => {
+                let one = |order: &Release| Some((order.id, host.ask::<()>(op::RELEASE, order).err()?.to_string()));
+                orders.iter().filter_map(one).collect()
+            }
+            done => done?,
+        };
+        for going in &mut all {
+            let id = going.held.journal_id();
+            going.held.over = !refused.iter().any(|(refused, _)| *refused == id);
+        }
+        Ok(refused)
     }
 
     /// Goes nowhere; the reason is counted.
@@ -72,6 +107,16 @@ impl Held<'_> {
         self.over = true;
         self.host.ask(op::DISCARD, &self.journal_id())
     }
+}
+
+/// A held event on its way out; see [`Held::release_all`].
+pub struct Going<'a> {
+    /// The event.
+    pub held: Held<'a>,
+    /// Notices, each with its own target.
+    pub before: Vec<(Cot, Send)>,
+    /// Whom the event is for.
+    pub target: Target,
 }
 
 impl Drop for Held<'_> {

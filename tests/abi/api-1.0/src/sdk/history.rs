@@ -1,11 +1,22 @@
 //! Events and tracks that are stored, and what newcomers are shown.
+use std::time::Duration;
+
 use serde_bytes::ByteBuf;
 
-use super::{Host, Result};
+use super::{Host, Result, host::Tell};
 use crate::{
     cot::Cot,
-    message::{EventQuery, Latest, Replay, StoredEvent, TrackPoint, TrackQuery, op},
+    message::{Await, EventQuery, Latest, Replay, StoredEvent, TrackPoint, TrackQuery, op},
 };
+
+/// What became of waiting for an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// It is stored, and [`History::latest`] finds it.
+    Stored,
+    /// The limit is over.
+    Late,
+}
 
 /// Made by [`Host::history`].
 #[derive(Clone, Copy)]
@@ -43,6 +54,24 @@ impl History<'_> {
     /// `InIntercept`, `Gone`; the database's.
     pub fn tracks(&self, query: &TrackQuery) -> Result<Vec<TrackPoint>> {
         self.0.ask(op::HISTORY_TRACKS, query)
+    }
+
+    /// Calls `f` once, on the plugin's worker: when the next event of this uid is stored, or when the limit (at most a
+    /// minute) is over. Ask first and look with [`History::latest`] then, or what is stored in between is missed. A request
+    /// that waits for it waits on a channel, with a limit of its own.
+    ///
+    /// # Errors
+    /// `Busy` when too much is waited for, `Unavailable` where no events are stored, `InIntercept`, `InTransaction`, `Gone`;
+    /// `f` is not called then.
+    pub fn notify(&self, uid: &str, limit: Duration, f: impl FnOnce(Arrival) + Send + 'static) -> Result<()> {
+        let tell: Tell = Box::new(move |stored| f(if stored { Arrival::Stored } else { Arrival::Late }));
+        let number = self.0.awaited().put(tell);
+        let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let asked = self.0.ask(op::HISTORY_NOTIFY, &Await { number, uid: uid.to_owned(), limit });
+        if asked.is_err() {
+            self.0.awaited().take(number);
+        }
+        asked
     }
 
     /// Adds points to tracks without routing anything: an uploaded track. A time that is there already for its uid stays

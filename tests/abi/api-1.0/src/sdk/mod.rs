@@ -19,7 +19,9 @@ mod http;
 mod identity;
 mod kv;
 mod link;
+pub mod missions;
 mod plugin;
+mod provider;
 mod registrar;
 mod service;
 mod source;
@@ -33,9 +35,9 @@ pub use cot::{Send, Sender};
 pub use error::{Code, Error, Result};
 pub use event::{Edit, Event};
 pub use files::{FileInfo, Files};
-pub use filter::{Filter, details, types};
-pub use held::Held;
-pub use history::History;
+pub use filter::{Filter, details, nothing, types};
+pub use held::{Going, Held};
+pub use history::{Arrival, History};
 pub use host::Host;
 pub use http::{
     Auth, DELETE, GET, HttpError, Identity, Listeners, Method, PATCH, POST, PUT, Request, Response, Role, Scope,
@@ -50,7 +52,7 @@ pub use source::{Route, Source};
 pub use verdict::{Cx, Verdict};
 
 pub use crate::message::{
-    Band, CertIssued, CertOrder, ClientEvent, ClientInfo, Contact, Delivery, EventQuery, Frames, HistoryAsk, Latest,
-    Level, LinkTls, Member, Mode, Position, RouteInfo, SourceInfo, SourceKind, StoredEvent, Target, TrackPoint,
-    TrackQuery, Trust, UserInfo,
+    Band, Cause, CertIssued, CertOrder, ClientEvent, ClientInfo, Contact, Deletion, Delivery, EventQuery, Frames,
+    HistoryAsk, Latest, Level, LinkTls, MayRead, Member, Mode, Position, RouteInfo, SourceInfo, SourceKind,
+    StoredEvent, Target, TrackPoint, TrackQuery, Trust, UserInfo,
 };

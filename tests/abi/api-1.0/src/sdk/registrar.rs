@@ -12,10 +12,7 @@ use super::{
 use crate::{
     abi::{self, Failure, TD_Opaque, failure},
     cot::Cot,
-    message::{
-        self, Band, CallerKind, CallerSpec, ClientEvent, HistoryAsk, InterceptSpec, ObserveSpec, RouteSpec, Status,
-        StoredEvent,
-    },
+    message::{self, Band, CallerKind, CallerSpec, ClientEvent, InterceptSpec, ObserveSpec, RouteSpec},
     shim::{self, BatchFn, CallFn, HttpFn, InterceptFn, ObserveFn},
 };
 
@@ -75,8 +72,24 @@ impl<'a> Registrar<'a> {
         Self { host, failed: None }
     }
 
-    pub(crate) fn finish(self) -> Result<()> {
+    pub(crate) fn finish(mut self) -> Result<()> {
+        self.arrivals();
         self.failed.map_or(Ok(()), Err)
+    }
+
+    /// What [`super::History::notify`] waits for. A server that does not know it refuses; `notify` says so then.
+    fn arrivals(&mut self) {
+        let host = self.host.clone();
+        let handler = CallFn::new("arrived".to_owned(), move |args: &[u8]| {
+            let invalid = |e: message::Unreadable| shim::failure(failure::INVALID, e.to_string());
+            let message::Arrived { number, stored } = message::unpack(args).map_err(invalid)?;
+            if let Some(tell) = host.awaited().take(number) {
+                tell(stored);
+            }
+            Ok(message::pack(&()))
+        });
+        let what = message::pack(&CallerSpec { kind: CallerKind::Arrived });
+        let _ = self.host.raw().caller(what.as_slice().into(), abi::Caller_TO::from_value(handler, TD_Opaque));
     }
 
     fn done(&mut self, result: abi::RResult<(), Failure>) {
@@ -98,16 +111,32 @@ impl<'a> Registrar<'a> {
     where
         F: Fn(&Event<'_>, &Cx<'_>) -> Verdict + Send + Sync + 'static,
     {
-        let filter = filter.into();
+        self.intercepting(String::new(), filter.into(), band, priority, f);
+    }
+
+    /// The same with a key (once in a plugin): [`Host::listen_to`] changes its filter while the plugin runs. An event that
+    /// it does not listen to costs nothing; with [`super::nothing`] it is not asked at all.
+    pub fn intercept_keyed<F>(&mut self, key: &str, filter: impl Into<Filter>, band: Band, priority: i32, f: F)
+    where
+        F: Fn(&Event<'_>, &Cx<'_>) -> Verdict + Send + Sync + 'static,
+    {
+        self.intercepting(key.to_owned(), filter.into(), band, priority, f);
+    }
+
+    fn intercepting<F>(&mut self, key: String, filter: Filter, band: Band, priority: i32, f: F)
+    where
+        F: Fn(&Event<'_>, &Cx<'_>) -> Verdict + Send + Sync + 'static,
+    {
         let handler = InterceptFn::new(
-            format!("intercept {}", filter.name()),
+            format!("intercept {}", if key.is_empty() { filter.name() } else { key.clone() }),
             move |event: &Event<'_>, source: &super::Source<'_>| {
                 let cx = Cx::new(source);
                 let verdict = f(event, &cx);
                 cx.judge(verdict)
             },
         );
-        let what = InterceptSpec { types: filter.types, details: filter.details, band, priority, own: filter.own };
+        let Filter { types, details, own } = filter;
+        let what = InterceptSpec { types, details, band, priority, own, key };
         let done = self
             .host
             .raw()
@@ -291,44 +320,7 @@ impl<'a> Registrar<'a> {
         });
     }
 
-    /// Events of a uid that the plugin keeps itself. It answers what the asker may see: the server does not know.
-    pub fn history_source<F>(&mut self, f: F)
-    where
-        F: Fn(&HistoryAsk) -> Result<Vec<StoredEvent>> + Send + Sync + 'static,
-    {
-        self.call(CallerKind::HistorySource, "history source", move |ask: HistoryAsk| f(&ask));
-    }
-
-    /// A stored file (SHA-256, hex) is about to go; Some = it must stay, and why.
-    pub fn before_delete<F>(&mut self, f: F)
-    where
-        F: Fn(&str) -> Option<String> + Send + Sync + 'static,
-    {
-        self.call(CallerKind::BeforeDelete, "before delete", move |hash: String| Ok::<_, String>(f(&hash)));
-    }
-
-    /// Rows of an FTS installation: (section, rows) → report.
-    pub fn import<F>(&mut self, f: F)
-    where
-        F: Fn(&str, serde_json::Value) -> Result<serde_json::Value> + Send + Sync + 'static,
-    {
-        self.call(CallerKind::Import, "import", move |(section, rows): (String, String)| {
-            Ok::<_, Error>(f(&section, serde_json::from_str(&rows)?)?.to_string())
-        });
-    }
-
-    /// How it fares, asked for `/readyz`.
-    pub fn health<F>(&mut self, f: F)
-    where
-        F: Fn() -> (message::Level, String) + Send + Sync + 'static,
-    {
-        self.call(CallerKind::Health, "health", move |()| {
-            let (level, text) = f();
-            Ok::<_, String>(Status { level, text })
-        });
-    }
-
-    fn call<A, B, E, F>(&mut self, kind: CallerKind, name: &str, f: F)
+    pub(super) fn call<A, B, E, F>(&mut self, kind: CallerKind, name: &str, f: F)
     where
         A: DeserializeOwned,
         B: Serialize,

@@ -53,6 +53,28 @@ impl<'a> Sql<'a> {
         Ok(Cursor { host: self.0.clone(), id, page: Rows::default(), at: 0, end: false })
     }
 
+    /// Several queries on one snapshot: what they find belongs together, whatever is committed meanwhile. Short, at most
+    /// 5 s; it only reads, and writing on this thread is refused meanwhile. Inside another `read` it is the same snapshot;
+    /// inside `tx` use the transaction.
+    ///
+    /// ```
+    /// # use fts_plugin_api::sdk::{Error, Host, Result};
+    /// # fn totals(host: &Host) -> Result<(i64, i64)> {
+    /// host.sql().read(|read| {
+    ///     let one = |sql| read.query(sql, &[])?.first().map_or(Ok(0), |row| row.get("n"));
+    ///     Ok((one("SELECT count(*) AS n FROM item")?, one("SELECT max(id) AS n FROM change")?))
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// What `f` returns; `Busy` when all readers are in use; `InTransaction`; what SQLite says.
+    pub fn read<T, E: From<Error>>(&self, f: impl FnOnce(&Read<'a>) -> Result<T, E>) -> Result<T, E> {
+        self.0.ask::<()>(op::SQL_READ, &())?;
+        let _end = EndRead(self.0);
+        f(&Read(self.0))
+    }
+
     /// All or nothing: committed when `f` returns Ok, else rolled back. Inside only `t` works; at most 5 s.
     ///
     /// # Errors
@@ -78,6 +100,28 @@ impl Drop for Undo<'_> {
         if !self.over {
             let _ = self.host.ask::<()>(op::SQL_ROLLBACK, &());
         }
+    }
+}
+
+struct EndRead<'a>(&'a Host);
+
+impl Drop for EndRead<'_> {
+    fn drop(&mut self) {
+        // A generation that is over has no snapshot.
+        let _ = self.0.ask::<()>(op::SQL_READ_END, &());
+    }
+}
+
+/// One snapshot of the database, inside [`Sql::read`].
+pub struct Read<'a>(&'a Host);
+
+impl Read<'_> {
+    /// All rows.
+    ///
+    /// # Errors
+    /// The statement and what SQLite says; over 64 MiB.
+    pub fn query(&self, sql: &str, params: &[Value]) -> Result<Rows> {
+        query(self.0, sql, params)
     }
 }
 

@@ -1,0 +1,228 @@
+//! `fts mission …` as an operator types it, on missions clients made over HTTP; what it did is looked at as a client sees
+//! it. Also the commands of the README's section about undoing a mistake, word for word.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Output};
+
+use fts_tests::{Client, Server, Web, bundled, event};
+use serde_json::{Value, json};
+
+const FLOOD: &str = "/Marti/api/missions/Flood%20North";
+
+/// The plugin, and no other, where it comes as a file.
+fn start() -> Server {
+    let server =
+        if bundled() { Server::start() } else { Server::build().set("plugins.enabled", "[\"mission\"]").start() };
+    let plugin = server.admin("GET", "/admin/plugins/mission", "").json();
+    assert_eq!(plugin["state"], "running", "{plugin}");
+    server
+}
+
+fn web(server: &Server) -> Web {
+    Web::plain(server, "marti_http")
+}
+
+fn data(server: &Server, path: &str) -> Value {
+    web(server).get(path).expect(200).json()["data"].clone()
+}
+
+/// Alice, who owns the mission and has put a marker and a file into it; its guid; her token.
+fn flood(server: &Server) -> (Client, String, String) {
+    let mut alice = Client::join(server, "A", "ALICE");
+    let made = web(server).put(&format!("{FLOOD}?creatorUid=A"), "", b"").expect(201).json();
+    send(server, &mut alice, "m-1");
+    let stored =
+        web(server).post("/Marti/sync/upload?name=plan.txt&creatorUid=A", "text/plain", b"the plan").expect(200);
+    let hash = stored.json()["Hash"].as_str().unwrap().to_owned();
+    let body = json!({"hashes": [hash]}).to_string();
+    web(server).put(&format!("{FLOOD}/contents?creatorUid=A"), "application/json", body.as_bytes()).expect(200);
+    let text = |key: &str| made["data"][0][key].as_str().unwrap().to_owned();
+    (alice, text("guid"), text("token"))
+}
+
+/// A marker of alice's into the mission, and until it is there.
+fn send(server: &Server, alice: &mut Client, uid: &str) {
+    alice.send(&event(uid, "a-f-G", "<contact callsign=\"M\"/><marti><dest mission=\"Flood North\"/></marti>"));
+    server.eventually("the marker is in the mission", || items(server, FLOOD).contains(&uid.to_owned()));
+}
+
+fn items(server: &Server, path: &str) -> Vec<String> {
+    let mission = data(server, path);
+    let mut uids: Vec<_> =
+        mission[0]["uids"].as_array().unwrap().iter().map(|u| u["data"].as_str().unwrap().to_owned()).collect();
+    uids.sort();
+    uids
+}
+
+fn delete_item(server: &Server, uid: &str) {
+    web(server).delete(&format!("{FLOOD}/contents?uid={uid}&creatorUid=A")).expect(200);
+}
+
+fn delete_mission(server: &Server, token: &str) {
+    let owner = web(server).header("MissionAuthorization", &format!("Bearer {token}"));
+    owner.delete(&format!("{FLOOD}?creatorUid=A")).expect(200);
+}
+
+fn said(out: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr))
+}
+
+/// Runs it in this directory.
+fn run(server: &Server, dir: &Path, args: &[&str]) -> (i32, String) {
+    let out = server.cli_command(&[&["mission"], args].concat()).current_dir(dir).output().unwrap();
+    (out.status.code().unwrap(), said(&out))
+}
+
+#[test]
+fn a_mission_is_exported_deleted_and_imported() {
+    let (server, dir) = (start(), tempfile::tempdir().unwrap());
+    let (_alice, guid, token) = flood(&server);
+    let seen =
+        || ["", "/changes?squashed=false", "/log", "/layers"].map(|rest| data(&server, &format!("{FLOOD}{rest}")));
+    let before = seen();
+    let (code, text) = run(&server, dir.path(), &["export", "flood north"]);
+    assert_eq!((code, text.contains("wrote Flood_North.mission.zip (")), (0, true), "{text}");
+    let file = dir.path().join("Flood_North.mission.zip");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "it holds the password's hash");
+    // A second one does not replace it, and leaves nothing behind.
+    let whole = fs::read(&file).unwrap();
+    let (code, text) = run(&server, dir.path(), &["export", &guid]);
+    assert_eq!((code, text.contains("there is such a file already")), (1, true), "{text}");
+    assert!(fs::read(&file).unwrap() == whole && fs::read_dir(dir.path()).unwrap().count() == 1);
+    // It cannot be imported beside itself.
+    let (code, text) = run(&server, dir.path(), &["import", "Flood_North.mission.zip"]);
+    assert_eq!((code, text.contains(&guid) && text.contains("--copy")), (1, true), "{text}");
+    // A copy can; it lives on its own.
+    let copy = server.cli_json(&["mission", "import", file.to_str().unwrap(), "--copy", "--name", "Second"]);
+    assert!(copy["guid"] != guid.as_str() && copy["name"] == "Second" && copy["items"] == 1, "{copy}");
+
+    delete_mission(&server, &token);
+    web(&server).get(FLOOD).expect(410);
+    let (code, text) = run(&server, dir.path(), &["import", "Flood_North.mission.zip"]);
+    assert_eq!((code, text.contains(&format!("as Flood North ({guid})"))), (0, true), "{text}");
+    assert_eq!(seen(), before, "as a client sees it");
+    let hash = before[0][0]["contents"][0]["data"]["hash"].as_str().unwrap();
+    assert_eq!(web(&server).get(&format!("/Marti/sync/content?hash={hash}")).expect(200).body, b"the plan");
+    assert_eq!(items(&server, "/Marti/api/missions/Second"), ["m-1"]);
+}
+
+#[test]
+fn a_mission_goes_back_to_a_snapshot_and_to_a_time() {
+    let (server, dir) = (start(), tempfile::tempdir().unwrap());
+    let (mut alice, guid, _) = flood(&server);
+    let taken = server.cli_json(&["mission", "snapshot", "Flood North", "before the storm"]);
+    assert_eq!(taken["name"], "before the storm");
+    delete_item(&server, "m-1");
+    send(&server, &mut alice, "m-2");
+    assert_eq!(items(&server, FLOOD), ["m-2"]);
+    let mut bob = Client::join(&server, "B", "BOB");
+    web(&server).put(&format!("{FLOOD}/subscription?uid=B"), "", b"").expect(201);
+
+    let (code, text) =
+        run(&server, dir.path(), &["restore", "Flood North", "--snapshot", "before the storm", "--dry-run"]);
+    assert_eq!((code, text.as_str()), (0, "1 things would come back or change, 1 would be taken out\n"));
+    assert_eq!(items(&server, FLOOD), ["m-2"], "nothing was done");
+    let (code, text) = run(&server, dir.path(), &["restore", &guid, "--snapshot", "before the storm"]);
+    assert_eq!((code, text.as_str()), (0, "1 things came back or changed, 1 were taken out\n"));
+    assert_eq!(items(&server, FLOOD), ["m-1"]);
+    // Members see it at once.
+    bob.until(|event| event.uid() == "m-1");
+
+    // What was restored can be taken back: to the time of the newest change before it.
+    let changes = data(&server, &format!("{FLOOD}/changes?squashed=false"));
+    let sent =
+        changes.as_array().unwrap().iter().find(|c| c["contentUid"] == "m-2" && c["type"] == "ADD_CONTENT").unwrap();
+    let (code, text) =
+        run(&server, dir.path(), &["restore", "Flood North", "--at", sent["serverTime"].as_str().unwrap()]);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(items(&server, FLOOD), ["m-2"]);
+
+    let shown = server.cli(&["mission", "show", "Flood North"]);
+    assert!(said(&shown).contains("before the storm") && said(&shown).contains("MISSION_OWNER"), "{}", said(&shown));
+    let (code, _) = run(&server, dir.path(), &["snapshot", "Flood North", "before the storm", "--remove"]);
+    assert_eq!((code, server.cli_json(&["mission", "show", &guid])["snapshots"] == json!([])), (0, true));
+}
+
+#[test]
+fn errors_say_what_is_wrong_and_where_to_look() {
+    let (mut server, dir) = (start(), tempfile::tempdir().unwrap());
+    let (_alice, guid, _) = flood(&server);
+    let path = |name: &str| dir.path().join(name);
+    fs::write(path("strange.zip"), "not a zip file").unwrap();
+    assert_eq!(run(&server, dir.path(), &["export", &guid, "-o", "good.zip", "--no-files"]).0, 0);
+    let mut bytes = fs::read(path("good.zip")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x55;
+    fs::write(path("damaged.zip"), bytes).unwrap();
+    let before = server.cli_json(&["mission", "list"]).as_array().unwrap().len();
+    for (args, code, part) in [
+        (&["show", "nowhere"][..], 1, "no mission \"nowhere\" (fts mission list names all)"),
+        (&["export", "nowhere"], 1, "no mission \"nowhere\""),
+        (&["export", &guid, "-o", "no/such/folder.zip"], 1, "no/such/folder.zip"),
+        (&["import", "none.zip"], 1, "none.zip: No such file"),
+        (&["import", "strange.zip"], 1, "no file of fts mission export"),
+        (&["import", "damaged.zip", "--copy"], 1, "damaged.zip: the file is damaged"),
+        (&["restore", &guid, "--snapshot", "x"], 1, "no snapshot \"x\" (fts mission show names all)"),
+        (&["restore", &guid, "--at", "yesterday"], 1, "a time like"),
+        (&["restore", &guid, "--ago", "soon"], 2, "--ago \"soon\""),
+        (&["restore", &guid], 2, "--snapshot"),
+        (&["restore", &guid, "--ago", "1h", "--at", "x"], 2, "cannot be used with"),
+        (&["restore", &guid, "--ago", "1h"], 1, "younger"),
+        (&["snapshot", &guid, "x", "--remove"], 1, "no snapshot \"x\""),
+    ] {
+        let (got, text) = run(&server, dir.path(), args);
+        assert_eq!((got, text.contains(part)), (code, true), "{args:?}: {text}");
+    }
+    assert_eq!(server.cli_json(&["mission", "list"]).as_array().unwrap().len(), before, "no half mission is left");
+    assert!(!path("no").exists());
+    // Without the plugin.
+    assert!(server.cli(&["plugin", "disable", "mission"]).status.success());
+    let (code, text) = run(&server, dir.path(), &["list"]);
+    assert_eq!(
+        (code, text.contains("the plugin mission is ") && text.contains("fts plugin enable mission")),
+        (1, true),
+        "{text}"
+    );
+    assert!(server.stop().success());
+    assert_eq!(run(&server, dir.path(), &["list"]).0, 3);
+    if bundled() {
+        return;
+    }
+    let server = Server::build().set("plugins.enabled", "[]").start();
+    let (code, text) = run(&server, dir.path(), &["list"]);
+    assert_eq!((code, text.contains("this server has no plugin mission")), (1, true), "{text}");
+}
+
+/// The commands of the README's section, on a mission of that name.
+#[test]
+fn the_readmes_way_to_undo_a_mistake() {
+    let (server, dir) = (start(), tempfile::tempdir().unwrap());
+    let (mut alice, _, token) = flood(&server);
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let (_, rest) = readme.split_once("<!-- mission -->").unwrap();
+    let (block, _) = rest.split_once("<!-- /mission -->").unwrap();
+    let lines: Vec<_> = block.lines().filter(|l| l.starts_with("target/release/fts mission ")).collect();
+    let mut done = Vec::new();
+    for line in lines {
+        // The words of the shell: only `'…'` is used there.
+        let words: Vec<_> = line
+            .split('\'')
+            .enumerate()
+            .flat_map(|(n, part)| if n % 2 == 1 { vec![part] } else { part.split_whitespace().collect() })
+            .collect();
+        match words[2] {
+            // The mistake.
+            "show" => delete_item(&server, "m-1"),
+            "restore" if !words.contains(&"--dry-run") => assert!(items(&server, FLOOD).is_empty()),
+            "import" => delete_mission(&server, &token),
+            _ => {}
+        }
+        let (code, text) = run(&server, dir.path(), &words[2..]);
+        assert_eq!(code, 0, "{line}: {text}");
+        if matches!(words[2], "restore" | "import") && !words.contains(&"--dry-run") {
+            assert_eq!(items(&server, FLOOD), ["m-1"], "{line}");
+        }
+        done.push(words[2].to_owned());
+    }
+    assert_eq!(done, ["snapshot", "show", "restore", "restore", "export", "import"]);
+    send(&server, &mut alice, "m-2");
+}

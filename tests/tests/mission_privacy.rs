@@ -1,0 +1,226 @@
+//! An event with a mission destination never reaches a client outside that mission (mission.md 5.1, 5.2, 9: AC-21, AC-32,
+//! AC-35, AC-36, AC-38, AC-42, AC-43): members get the notice and then the event, their sender the notice, everybody else
+//! nothing. The silent are shown silent by a fence; dora shares every group with everybody and is a member of nothing.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+use crate::mission_bed;
+use crate::plugin_bed;
+
+use fts_tests::{Client, event};
+use mission_bed::{FLOOD, Stage, TO_FLOOD, changes, events, item, notice, put, uids};
+use plugin_bed::Asks;
+use serde_json::json;
+
+#[test]
+fn ac_32_notice_then_event_to_the_members_the_notice_alone_to_the_sender_and_nothing_to_anybody_else() {
+    let (mut stage, guid) = Stage::flood();
+    for (uid, dest) in [("m-1", TO_FLOOD.to_owned()), ("m-2", format!(r#"<dest mission-guid="{guid}"/>"#))] {
+        stage.alice.mark(uid, &dest);
+        let change = stage.bob.change();
+        let said = |name: &str| change.child(name).unwrap().text();
+        assert_eq!(
+            (said("type").as_str(), said("contentUid").as_str(), said("creatorUid").as_str()),
+            ("ADD_CONTENT", uid, "A")
+        );
+        assert_eq!((said("missionGuid"), said("missionName").as_str()), (guid.clone(), "Flood North"));
+        assert_eq!(change.child("details").unwrap().attr("callsign"), "Alpha");
+        let event = stage.bob.client.expect(uid);
+        assert!(event.detail("marti").is_none(), "{event:?}");
+        stage.alice.acknowledged(uid);
+        stage.quiet();
+    }
+    // AC-33: the dump has both, without their destinations.
+    let dump = stage.bob.web.get(&format!("{FLOOD}/cot")).expect(200);
+    assert_eq!(dump.header("content-type"), Some("application/xml"));
+    assert!(dump.text().starts_with("<?xml") && !dump.text().contains("marti"));
+    assert_eq!(events(&dump.text()), ["m-1", "m-2"]);
+}
+
+#[test]
+fn ac_32_a_protobuf_member_gets_both_as_protobuf_in_that_order() {
+    let (mut stage, _) = Stage::flood();
+    stage.bob.client = stage.bob.client.negotiate();
+    stage.alice.mark("m-1", TO_FLOOD);
+    let told = stage.bob.client.next();
+    assert_eq!(told.kind(), "t-x-m-c");
+    let detail = told.cot().detail.clone().unwrap().xml_detail;
+    assert!(detail.contains("<mission ") && detail.contains("<contentUid>m-1</contentUid>"), "{detail}");
+    let event = stage.bob.client.expect("m-1");
+    assert!(!event.cot().detail.clone().unwrap().xml_detail.contains("marti"));
+    stage.alice.acknowledged("m-1");
+    stage.quiet();
+}
+
+#[test]
+fn ac_35_who_is_no_member_reaches_nobody_whatever_it_writes() {
+    let (mut stage, guid) = Stage::flood();
+    let other = stage.create("Other");
+    [&mut stage.bob, &mut stage.dora].into_iter().for_each(|p| drop(p.told("t-x-m-n")));
+    let upper = guid.to_uppercase();
+    let dests = [
+        TO_FLOOD.to_owned(),
+        format!(r#"<dest mission-guid="{guid}"/>"#),
+        format!(r#"<dest mission-guid="{upper}"/>"#),
+        format!(r#"<dest mission-guid="{other}"/>"#),
+        r#"<dest mission="flood north"/>"#.to_owned(),
+        r#"<dest mission="Flood North" path="L" after="m-0"/>"#.to_owned(),
+        r#"<dest mission="Flood North"/><dest mission="Other"/>"#.to_owned(),
+        r#"<dest mission="Nowhere"/>"#.to_owned(),
+        r#"<dest mission=" Flood North "/>"#.to_owned(),
+        r#"<dest mission-guid="no guid"/>"#.to_owned(),
+        r#"<dest mission-guid="5d1f0c1e-4d36-4a0f-9c55-0a8f4b6c7d21"/>"#.to_owned(),
+        r#"<dest mission="Flood North"/><dest mission-guid="no guid"/>"#.to_owned(),
+    ];
+    for (n, dest) in dests.iter().enumerate() {
+        stage.dora.mark(&format!("d-{n}"), dest);
+        stage.carol.mark(&format!("c-{n}"), dest);
+        stage.carol.client.sync();
+        stage.quiet();
+    }
+    // bob is a member of the first only.
+    stage.bob.mark("b-1", r#"<dest mission="Other"/>"#);
+    stage.bob.client.sync();
+    stage.quiet();
+    assert!(uids(&stage.bob.web, FLOOD).is_empty() && uids(&stage.alice.web, "/Marti/api/missions/Other").is_empty());
+    assert!(stage.server.dropped("not_writer") > 0.0);
+}
+
+#[test]
+fn ac_36_somebody_named_beside_the_mission_gets_the_event_once() {
+    let (mut stage, guid) = Stage::flood();
+    // A member by name, too, and the mission twice: the router gives it to whom is named at once, so the notice is second.
+    stage.alice.mark("m-1", &format!(r#"{TO_FLOOD}<dest mission-guid="{guid}"/><dest callsign="CS-B"/>"#));
+    stage.bob.client.expect("m-1");
+    stage.bob.acknowledged("m-1");
+    stage.alice.acknowledged("m-1");
+    stage.quiet();
+    // One who is no member: the event, because she is named, and no notice.
+    stage.alice.mark("m-2", &format!(r#"{TO_FLOOD}<dest uid="D"/>"#));
+    stage.dora.client.expect("m-2");
+    stage.bob.item("m-2");
+    stage.alice.acknowledged("m-2");
+    stage.quiet();
+    // A name that is out of reach opens nothing.
+    stage.alice.mark("m-3", &format!(r#"{TO_FLOOD}<dest uid="C"/>"#));
+    stage.bob.item("m-3");
+    stage.alice.acknowledged("m-3");
+    stage.quiet();
+}
+
+#[test]
+fn ac_21_a_read_only_member_reads_and_its_events_go_nowhere() {
+    let mut stage = Stage::start();
+    let path = format!("{FLOOD}?creatorUid=A&defaultRole=MISSION_READONLY_SUBSCRIBER");
+    stage.alice.web.put(&path, "", b"").expect(201);
+    [&mut stage.bob, &mut stage.dora].into_iter().for_each(|p| drop(p.told("t-x-m-n")));
+    assert_eq!(stage.bob.subscribe(FLOOD)["role"]["type"], "MISSION_READONLY_SUBSCRIBER");
+    stage.bob.mark("b-1", TO_FLOOD);
+    stage.bob.client.sync();
+    stage.quiet();
+    stage.alice.mark("m-1", TO_FLOOD);
+    stage.bob.item("m-1");
+    stage.alice.acknowledged("m-1");
+    put(&stage.bob.web, &format!("{FLOOD}/contents?creatorUid=B"), &json!({"uids": ["m-1"]})).expect(403);
+    // AC-23: made an owner, it writes; it is told.
+    let role = format!("{FLOOD}/role?clientUid=B");
+    stage.alice.web.put(&format!("{role}&role=MISSION_OWNER"), "", b"").expect(200);
+    assert_eq!(stage.bob.told("t-x-m-r").child("role").unwrap().attr("type"), "MISSION_OWNER");
+    stage.bob.mark("b-2", TO_FLOOD);
+    stage.bob.acknowledged("b-2");
+    stage.alice.item("b-2");
+    stage.quiet();
+    // Taken out, it gets nothing more and its uid is worth nothing.
+    stage.alice.web.put(&role, "", b"").expect(200);
+    assert!(stage.bob.told("t-x-m-r").child("role").is_none());
+    stage.alice.mark("m-2", TO_FLOOD);
+    stage.alice.acknowledged("m-2");
+    stage.bob.mark("b-3", TO_FLOOD);
+    stage.bob.client.sync();
+    stage.quiet();
+    assert_eq!(uids(&stage.alice.web, FLOOD), ["b-2", "m-1", "m-2"]);
+}
+
+#[test]
+fn a_borrowed_uid_inherits_nothing() {
+    let (mut stage, _) = Stage::flood();
+    // An anonymous client takes alice's uid when she is gone.
+    stage.alice.client = Client::join(&stage.server, "A", "SOMEBODY");
+    stage.settle();
+    stage.bob.mark("m-1", TO_FLOOD);
+    stage.bob.acknowledged("m-1");
+    stage.alice.mark("x-1", TO_FLOOD);
+    stage.alice.client.sync();
+    stage.quiet();
+    assert_eq!(uids(&stage.bob.web, FLOOD), ["m-1"]);
+}
+
+#[test]
+fn a_deleted_mission_and_its_namesake_share_no_members() {
+    let (mut stage, guid) = Stage::flood();
+    stage.alice.web.delete(&format!("{FLOOD}?creatorUid=A")).expect(200);
+    [&mut stage.bob, &mut stage.dora].into_iter().for_each(|p| drop(p.told("t-x-m-d")));
+    for dest in [TO_FLOOD.to_owned(), format!(r#"<dest mission-guid="{guid}"/>"#)] {
+        stage.alice.mark("m-1", &dest);
+        stage.alice.client.sync();
+        stage.quiet();
+    }
+    let again = stage.create("Flood%20North");
+    assert_ne!(guid, again);
+    [&mut stage.bob, &mut stage.dora].into_iter().for_each(|p| drop(p.told("t-x-m-n")));
+    stage.alice.mark("m-2", TO_FLOOD);
+    stage.alice.acknowledged("m-2");
+    stage.bob.mark("b-2", TO_FLOOD);
+    stage.alice.mark("m-3", &format!(r#"<dest mission-guid="{guid}"/>"#));
+    stage.alice.client.sync();
+    stage.bob.client.sync();
+    stage.quiet();
+    assert_eq!(changes(&stage.alice.web, FLOOD).len(), 2, "its own creation and m-2");
+}
+
+#[test]
+fn ac_42_the_chat_of_a_mission_is_for_its_members_and_kept_for_those_who_come_later() {
+    let (mut stage, _) = Stage::flood();
+    let id = "host-8443-ssl-Flood North";
+    let chat = fts_tests::chat(("A", "CS-A"), id, "Flood North", "DataSyncMissionsList", "1", TO_FLOOD);
+    stage.alice.client.send(&chat);
+    let uid = format!("GeoChat.A.{id}.1");
+    stage.bob.item(&uid);
+    stage.alice.acknowledged(&uid);
+    stage.quiet();
+    let dump = stage.bob.web.get(&format!("{FLOOD}/cot")).expect(200).text();
+    assert_eq!(events(&dump), [uid]);
+    assert!(dump.contains("text of 1"));
+}
+
+#[test]
+fn ac_43_notices_that_a_client_makes_up_are_dropped() {
+    let (mut stage, guid) = Stage::flood();
+    for kind in ["t-x-m-d", "t-x-m-c", "t-x-m-n", "t-x-m-i", "t-x-m-r"] {
+        let forged = format!(r#"<mission type="DELETE" tool="public" name="Flood North" guid="{guid}"/>"#);
+        stage.alice.client.send(&event("forged", kind, &forged));
+        stage.alice.client.send(&event("forged-2", kind, &format!("{forged}<marti>{TO_FLOOD}</marti>")));
+        stage.alice.client.sync();
+        stage.quiet();
+    }
+    assert_eq!(stage.server.metric("fts_cot_rejected_total", &[r#"reason="notice""#]), 10.0);
+    assert!(uids(&stage.bob.web, FLOOD).is_empty());
+}
+
+#[test]
+fn ac_38_itak_names_a_uid_before_it_sends_the_event_and_only_the_members_get_it() {
+    let (mut stage, _) = Stage::flood();
+    let web = stage.alice.web.clone();
+    let asked = std::thread::spawn(move || {
+        put(&web, &format!("{FLOOD}/contents?CreatorUid=A"), &json!({"uids": ["i-1"]})).expect(200)
+    });
+    // Addressed to itself only, as iTAK does.
+    stage.alice.client.send(&item("i-1", r#"<dest uid="A"/>"#));
+    let change = stage.bob.change();
+    assert_eq!(change.child("contentUid").unwrap().text(), "i-1");
+    let event = stage.bob.client.expect("i-1");
+    assert!(event.detail("marti").is_none());
+    asked.join().unwrap();
+    let (told, _) = stage.alice.client.until(|e| e.kind() == "t-x-m-c");
+    assert_eq!(notice(&told, "t-x-m-c").attr("name"), "Flood North");
+    stage.quiet();
+    assert_eq!(uids(&stage.bob.web, FLOOD), ["i-1"]);
+}
