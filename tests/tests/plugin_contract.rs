@@ -213,20 +213,20 @@ fn an_intercept_with_a_key_is_asked_about_what_it_listens_to_now() {
         server.saw("heard")
     };
     assert!(heard("m1").is_empty());
-    server.probe(json!({"do": "listen", "types": ["b-m-*"]}));
+    server.probe(json!({"do": "listen-to", "types": ["b-m-*"]}));
     assert_eq!(heard("m2"), ["m2"]);
     let order = || server.admin("GET", "/admin/plugin-order", "").body;
     assert!(order().contains("b-m-*"), "{}", order());
-    server.probe(json!({"do": "listen", "types": ["b-t-*"]}));
+    server.probe(json!({"do": "listen-to", "types": ["b-t-*"]}));
     assert_eq!(heard("m3"), ["m2"]);
-    server.probe(json!({"do": "listen", "types": []}));
+    server.probe(json!({"do": "listen-to", "types": []}));
     assert_eq!(heard("m4"), ["m2"]);
     // A new generation begins as it is registered.
-    server.probe(json!({"do": "listen", "types": ["*"]}));
+    server.probe(json!({"do": "listen-to", "types": ["*"]}));
     server.change("probe", "reload").unwrap();
     assert!(heard("m5").is_empty());
     let plain = probe("").start();
-    assert_eq!(plain.refused(json!({"do": "listen", "types": ["*"]})).0, 404);
+    assert_eq!(plain.refused(json!({"do": "listen-to", "types": ["*"]})).0, 404);
 }
 
 #[test]

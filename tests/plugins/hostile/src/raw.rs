@@ -130,6 +130,7 @@ pub fn register_nonsense() {
         band: message::Band::Rewrite,
         priority: 0,
         own: false,
+        key: String::new(),
     });
     let _ = host.intercept(what.as_slice().into(), abi::Intercept_TO::from_value(Late, TD_Opaque));
     let what = message::pack(&ObserveSpec {

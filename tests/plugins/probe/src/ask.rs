@@ -97,7 +97,7 @@ enum Ask {
     /// The diary is told when an event of the uid is stored, or after so many ms.
     Await { uid: String, ms: u64 },
     /// The keyed intercept listens to these types.
-    Listen { types: Vec<String> },
+    ListenTo { types: Vec<String> },
     /// Stored events.
     Stored(EventQuery),
     /// Points of tracks.
@@ -236,7 +236,7 @@ fn answer(probe: &Arc<Probe>, ask: Ask) -> Result<Value> {
                 told.diary.note("told", json!({"uid": of, "what": format!("{arrival:?}"), "found": found}));
             })?)
         }
-        Ask::Listen { types: wanted } => json!(host.listen_to("listener", types(wanted))?),
+        Ask::ListenTo { types: wanted } => json!(host.listen_to("listener", types(wanted))?),
         Ask::Stored(query) => {
             let text = |e: StoredEvent| String::from_utf8_lossy(&e.text).into_owned();
             host.history().query(&query)?.into_iter().map(text).collect()
