@@ -81,6 +81,8 @@ struct Inner {
     states: HashMap<u64, u64>,
     bytes: usize,
     in_memory: usize,
+    /// The worker took something and has not come back for more: it may not be in its hands yet.
+    taken: bool,
     sleeping: bool,
     closed: bool,
     /// Grows when it is closed: a worker of before takes nothing any more.
@@ -178,6 +180,7 @@ impl Queue {
     /// Up to `most` items; waits until there is one, `until` has come, or it is closed. None = closed.
     pub fn take(&self, epoch: u64, most: usize, until: Option<Instant>) -> Option<Vec<Item>> {
         let mut inner = self.inner.lock();
+        inner.taken &= inner.epoch != epoch;
         while inner.items.is_empty() && !inner.closed && inner.epoch == epoch {
             let again = inner.put_off.take(Instant::now());
             if !again.is_empty() {
@@ -203,6 +206,7 @@ impl Queue {
         let n = inner.items.len().min(most);
         let taken: Vec<_> = inner.items.drain(..n).collect();
         inner.first += n as u64;
+        inner.taken = n > 0;
         for item in &taken {
             if let Item::Event(seen) = item {
                 inner.bytes -= seen.text.len();
@@ -230,6 +234,7 @@ impl Queue {
     pub fn open(&self) -> u64 {
         let mut inner = self.inner.lock();
         inner.closed = false;
+        inner.taken = false;
         inner.epoch
     }
 
@@ -243,6 +248,12 @@ impl Queue {
         let (closed, epoch, sleeping) = (inner.closed, inner.epoch, inner.sleeping);
         *inner = Inner { first, dropped, closed, epoch, sleeping, ..Inner::default() };
         n
+    }
+
+    /// Nothing waits, and the worker is done with what it took.
+    pub fn is_idle(&self) -> bool {
+        let inner = self.inner.lock();
+        inner.items.len() + inner.put_off.len() == 0 && !inner.taken
     }
 
     /// Items, bytes in memory, state events dropped so far.
@@ -353,6 +364,19 @@ mod tests {
         let ids: Vec<_> =
             items.iter().map(|i| if let Item::Spilled(s) = i { (s.id, s.again) } else { (0, false) }).collect();
         assert_eq!((ids, queue.depth()), (vec![(7, true), (8, false)], (0, 0, 0)));
+    }
+
+    #[test]
+    fn what_was_taken_is_under_way_until_its_worker_comes_back() {
+        let queue = Queue::new(MARKS);
+        let epoch = queue.open();
+        assert!(queue.is_idle());
+        queue.event(&seen(1, 7, Class::Reliable, "x"), true);
+        assert!(!queue.is_idle());
+        assert_eq!(queue.take(epoch, 1, None).unwrap().len(), 1);
+        assert!(queue.depth().0 == 0 && !queue.is_idle(), "it is neither here nor in anybody's hands");
+        assert!(queue.take(epoch, 1, Some(Instant::now())).unwrap().is_empty());
+        assert!(queue.is_idle());
     }
 
     #[test]

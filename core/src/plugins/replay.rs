@@ -50,7 +50,7 @@ pub fn settle(plugins: &Plugins, limit: Duration) {
     let busy = |p: &Plugin| {
         p.state() == State::Running && {
             let idle = p.generation.load().as_ref().is_none_or(|g| g.hands.is_empty());
-            !idle || p.queue.depth().0 > 0
+            !idle || !p.queue.is_idle()
         }
     };
     while plugins.all().iter().any(|p| busy(p)) {
