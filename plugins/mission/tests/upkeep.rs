@@ -28,7 +28,11 @@ fn history_beyond_its_age_goes_but_not_the_newest_of_each_item() {
     scene.host.tick(Duration::from_secs(61));
     // Of m-1 the newest of alice and of bob; of m-2 only the new one.
     assert_eq!((count(changes), count(events)), (3, 2));
-    assert_eq!(count("SELECT 1 FROM mission_change WHERE type = 0"), 1, "that it was made stays; nobody made the seeds");
+    assert_eq!(
+        count("SELECT 1 FROM mission_change WHERE type = 0"),
+        1,
+        "that it was made stays; nobody made the seeds"
+    );
     let mission = scene.ask(BOB, "GET", FLOOD, 200)["data"][0].clone();
     assert_eq!(mission["uids"].as_array().unwrap().len(), 2);
     let metrics = scene.host.metrics();
