@@ -24,6 +24,8 @@ fn a_lazy_transaction_is_seen_at_once_and_leaves_the_next_one_strict() {
         lazy.exec("INSERT INTO t VALUES(?1)", &[Value::Integer(7)]).unwrap();
         if commit {
             lazy.commit().unwrap();
+        } else {
+            drop(lazy);
         }
         let rows = database.query("SELECT n FROM t", &[]).unwrap().rows;
         assert_eq!(rows, [[Value::Integer(7)]], "committed is seen, dropped is not");
