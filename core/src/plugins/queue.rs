@@ -189,11 +189,14 @@ impl Queue {
             }
             inner.sleeping = true;
             match [until, inner.put_off.due()].into_iter().flatten().min() {
-                Some(until) if self.wake.wait_until(&mut inner, until).timed_out() => {
-                    inner.sleeping = false;
-                    return Some(Vec::new());
+                Some(at) => {
+                    let late = self.wake.wait_until(&mut inner, at).timed_out();
+                    // Else the pause of what was put off is over.
+                    if late && until == Some(at) {
+                        inner.sleeping = false;
+                        return Some(Vec::new());
+                    }
                 }
-                Some(_) => {}
                 None => self.wake.wait(&mut inner),
             }
             inner.sleeping = false;
