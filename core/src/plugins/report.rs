@@ -1,7 +1,10 @@
 //! What `fts plugin list|info|order` and `/admin/plugins` show.
 use std::sync::atomic::Ordering::Relaxed;
 
-use fts_plugin_api::{abi::Info, message::Manifest};
+use fts_plugin_api::{
+    abi::Info,
+    message::{CallerKind, Manifest},
+};
 use serde_json::{Value, json};
 
 use super::{CAPABILITIES, Plugin, Plugins, State, generation::Handler, hooks, overrides, plugin::Library, secret};
@@ -129,7 +132,9 @@ fn handlers(plugin: &Plugin) -> Vec<Value> {
     let Some(registered) = generation.and_then(|g| g.handlers.load_full()) else { return Vec::new() };
     let intercepts = registered.intercepts.iter().map(|h| line(h));
     let observers = registered.observers.iter().map(|h| line(h));
-    intercepts.chain(observers).chain(registered.callers.iter().map(|h| line(h))).collect()
+    // The SDK registers its own for `History::notify` in every plugin; it is of interest once it was called.
+    let shown = registered.callers.iter().filter(|h| h.spec != CallerKind::Arrived || h.stats.calls() > 0);
+    intercepts.chain(observers).chain(shown.map(|h| line(h))).collect()
 }
 
 fn line<S, H>(handler: &Handler<S, H>) -> Value {
