@@ -59,6 +59,8 @@ fn two_plugins_in_one_program() {
         "cot.welcome_message=\"\"",
         "compat.legacy_test_probe=false",
         "plugins.dirs=[]",
+        // Files of the others lie beside this program.
+        "plugins.enabled=[\"emergency\", \"ping\"]",
     ] {
         command.arg("--set").arg(set);
     }
