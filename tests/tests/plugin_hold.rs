@@ -92,7 +92,7 @@ fn several_held_destinations_are_one_event_for_the_plugin_and_for_each_member() 
 fn an_event_that_cannot_be_stored_now_comes_again_before_those_behind_it() {
     let server = probe("").start();
     server.room("alpha", &["B"], &["A"]);
-    let [mut alice, mut bob, mut carol, _] = four(&server);
+    let [mut alice, mut bob, mut carol, _dave] = four(&server);
     let late = format!("<held do=\"later\"/><marti>{}</marti>", to("alpha"));
     alice.send(&event("m1", "b-m-p-s-m", &late));
     alice.send(&marker_to("m2", &to("alpha")));

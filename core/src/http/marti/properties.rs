@@ -51,6 +51,7 @@ pub fn routes(book: &mut Book) {
         book.on(Method::DELETE, path, Listeners::TAK, Auth::User, endpoint)
             .about("Removes properties")
             .answers(200, "")
+            .answers(400, json)
             .answers(404, json);
     }
     book.on(Method::GET, "/Marti/api/sync/sequence/{key}", Listeners::TAK, Auth::User, next)

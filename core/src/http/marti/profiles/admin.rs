@@ -61,7 +61,8 @@ pub fn routes(book: &mut Book) {
     page.answers(404, JSON);
     let path = "/Marti/api/device/profile/{name}/missionpackage";
     let page = book.on(get, path, Listeners::TAK, Auth::User, missionpackage);
-    page.about("A device profile as data package").answers(200, ZIP).answers(404, JSON);
+    // 204: under the name `tool` it is the profile of the tool `missionpackage`.
+    page.about("A device profile as data package").answers(200, ZIP).answers(204, "").answers(404, JSON);
 }
 
 fn name(call: &Call) -> &str {
