@@ -9,7 +9,7 @@ and end. Each run has to deliver everything, or there is no figure.
 import re, socket, statistics, subprocess, sys, tempfile, threading, time
 
 CLIENTS, SHORT, LONG = 21, 200, 2200
-PLUGINS = {"none": "[]", "loaded": '["emergency", "ping"]'}
+PLUGINS = {"none": "[]", "loaded": '["emergency", "mission", "ping"]'}
 SET = ["listeners.cot_tcp.bind=\"127.0.0.1\"", "listeners.cot_tcp.port=0", "listeners.cot_tls.enabled=false",
        "listeners.marti_http.enabled=false", "listeners.marti_https.enabled=false", "listeners.enrollment.enabled=false",
        "listeners.rest.enabled=false", "listeners.admin.port=0", "tls.key_type=\"p256\"", "cot.welcome_message=\"\"",
