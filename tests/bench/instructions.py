@@ -6,7 +6,7 @@ counts), clients connect and are quiet, one of them sends N chats, each when all
 stopped. The difference of a long run and a short one, divided by the deliveries more, leaves out start, connections
 and end. Each run has to deliver everything, or there is no figure.
 """
-import re, socket, statistics, subprocess, sys, tempfile, threading, time
+import os, re, socket, statistics, subprocess, sys, tempfile, threading, time
 
 CLIENTS, SHORT, LONG = 21, 200, 2200
 PLUGINS = {"none": "[]", "loaded": '["emergency", "mission", "ping"]'}
@@ -83,7 +83,7 @@ def run(binary, plugins, chats):
 
 
 def main():
-    binary = sys.argv[1] if len(sys.argv) > 1 else "target/release/fts"
+    binary = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "target/release/fts")
     pairs = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     more = (LONG - SHORT) * (CLIENTS - 1)
     found = {name: [] for name in PLUGINS}
