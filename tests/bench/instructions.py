@@ -27,7 +27,7 @@ class Crowd:
     """Counts the marked events each client has."""
 
     def __init__(self):
-        self.counts, self.more = [0] * CLIENTS, threading.Condition()
+        self.counts, self.known, self.more = [0] * CLIENTS, set(), threading.Condition()
 
     def read(self, sock, n):
         left = b""
@@ -41,7 +41,15 @@ class Crowd:
             *whole, left = (left + got).split(b"</event>")
             with self.more:
                 self.counts[n] += sum(b"<remarks>counted" in one for one in whole)
+                if n == 0:
+                    self.known.update(int(uid) for one in whole for uid in re.findall(rb'uid="C(\d+)"', one))
                 self.more.notify()
+
+    def joined(self):
+        """All are in: the first has been told of each."""
+        with self.more:
+            if not self.more.wait_for(lambda: len(self.known | {0}) == CLIENTS, timeout=60):
+                sys.exit(f"only these are in: {self.known}")
 
     def reached(self, total):
         with self.more:
@@ -70,7 +78,8 @@ def run(binary, plugins, chats):
             sock.sendall(event(f"C{n}", "a-f-G-U-C", f'<contact callsign="C{n}" endpoint="*:-1:stcp"/><__group name="Cyan" role="Team Member"/>'))
             threading.Thread(target=crowd.read, args=(sock, n), daemon=True).start()
             socks.append(sock)
-        # All see one event before the count begins: nobody is still being let in.
+        crowd.joined()
+        # All see one event before the count begins.
         socks[0].sendall(event("first", "b-t-f-x", "<remarks>counted</remarks>"))
         crowd.reached(1)
         for n in range(chats):

@@ -42,24 +42,35 @@ fn said(payload: &(dyn std::any::Any + Send)) -> String {
 /// # Errors
 /// The caught panic.
 pub fn guard<T>(handler: &dyn std::fmt::Display, f: impl FnOnce() -> T) -> Result<T, Panic> {
-    GUARDED.set(GUARDED.get() + 1);
-    let result = catch_unwind(AssertUnwindSafe(f));
-    GUARDED.set(GUARDED.get() - 1);
-    result.map_err(|payload| {
-        let (message, place) = LAST
-            .with(|last| last.try_borrow_mut().ok().and_then(|mut l| l.take()))
-            .unwrap_or_else(|| (said(&*payload), String::new()));
+    quietly(f).map_err(|payload| {
+        let (message, place) = last().unwrap_or_else(|| (said(&*payload), String::new()));
         // A payload whose destructor panics would end the process; so would what that one threw, which is left alone.
-        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        if let Err(again) = quietly(|| drop(payload)) {
             std::mem::forget(again);
+            last();
             tracing::error!("the message of a panic panicked itself");
         }
         Panic { handler: handler.to_string(), message, place }
     })
 }
 
+/// Runs `f` with the hook silent: one that writes a backtrace would take the router's thread seconds.
+fn quietly<T>(f: impl FnOnce() -> T) -> std::thread::Result<T> {
+    GUARDED.set(GUARDED.get() + 1);
+    let result = catch_unwind(AssertUnwindSafe(f));
+    GUARDED.set(GUARDED.get() - 1);
+    result
+}
+
+/// Message and place of the last panic of this thread, once.
+fn last() -> Option<(String, String)> {
+    LAST.with(|last| last.try_borrow_mut().ok().and_then(|mut l| l.take()))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
     use super::*;
 
     #[test]
@@ -73,10 +84,12 @@ mod tests {
 
     #[test]
     fn a_payload_that_panics_when_dropped_ends_nothing() {
+        static LOUD: AtomicU32 = AtomicU32::new(0);
         struct Bomb(u8);
         impl Drop for Bomb {
             fn drop(&mut self) {
                 if self.0 > 0 {
+                    LOUD.fetch_add(u32::from(GUARDED.get() == 0), Relaxed);
                     std::panic::panic_any(Bomb(self.0 - 1));
                 }
             }
@@ -84,6 +97,8 @@ mod tests {
         install();
         for depth in [0, 1, 2] {
             assert!(guard(&"x", || std::panic::panic_any(Bomb(depth))).map(|()| 0).is_err());
+            assert_eq!(last(), None, "the next panic is not told with this one's place");
         }
+        assert_eq!(LOUD.load(Relaxed), 0, "the hook that writes backtraces is not asked");
     }
 }
