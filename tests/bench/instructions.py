@@ -1,14 +1,14 @@
 """User-mode instructions per delivery, with plugins that are not interested and without any (plugins.md 10, last line).
 
 `python3 tests/bench/instructions.py target/release/fts [PAIRS=3]`; needs valgrind. Wall and CPU time of two runs differ by
-more than what is looked for; instructions hardly do, when every event is a turn of its own. Order, for each variant: the server runs under cachegrind (which
-counts), clients connect and are quiet, one of them sends N chats, each when all others have the one before, then the server is
-stopped. The difference of a long run and a short one, divided by the deliveries more, leaves out start, connections
-and end. Each run has to deliver everything, or there is no figure.
+more than what is looked for; instructions hardly do, when every event is a turn of its own. Order, for each variant: the
+server runs under callgrind, clients connect and are quiet, counting begins, one of them sends chats, each when all others
+have the one before, counting ends, the server is stopped. So start (hashing a plugin's file alone is four times all the
+deliveries), connections and end are left out. A run that does not deliver everything gives no figure.
 """
 import os, re, socket, statistics, subprocess, sys, tempfile, threading, time
 
-CLIENTS, SHORT, LONG = 21, 200, 2200
+CLIENTS, CHATS = 21, 2000
 PLUGINS = {"none": "[]", "loaded": '["emergency", "mission", "ping"]'}
 SET = ["listeners.cot_tcp.bind=\"127.0.0.1\"", "listeners.cot_tcp.port=0", "listeners.cot_tls.enabled=false",
        "listeners.marti_http.enabled=false", "listeners.marti_https.enabled=false", "listeners.enrollment.enabled=false",
@@ -57,12 +57,16 @@ class Crowd:
                 sys.exit(f"not delivered: {self.counts}")
 
 
-def run(binary, plugins, chats):
+def count(pid, what):
+    subprocess.run(["callgrind_control", "-i", what, str(pid)], check=True, stdout=subprocess.DEVNULL)
+
+
+def run(binary, plugins):
     with tempfile.TemporaryDirectory() as home:
         args = [binary, "run", "--data-dir", f"{home}/data"]
         for one in SET + [f"plugins.enabled={plugins}", "server.worker_threads=1"]:
             args += ["--set", one]
-        server = subprocess.Popen(["valgrind", "--tool=cachegrind", "--cache-sim=no", f"--cachegrind-out-file={home}/out", *args],
+        server = subprocess.Popen(["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={home}/out", *args],
                                   cwd=home, stdout=subprocess.PIPE, stderr=open(f"{home}/err", "w"), text=True,
                                   env={"FTS_ADMIN_PASSWORD": "the administrator of a bench", "PATH": "/usr/bin:/bin"})
         for line in server.stdout:
@@ -82,24 +86,24 @@ def run(binary, plugins, chats):
         # All see one event before the count begins.
         socks[0].sendall(event("first", "b-t-f-x", "<remarks>counted</remarks>"))
         crowd.reached(1)
-        for n in range(chats):
+        count(server.pid, "on")
+        for n in range(CHATS):
             socks[0].sendall(event(f"chat-{n}", "b-t-f-x", "<remarks>counted</remarks>"))
             crowd.reached(n + 2)
+        count(server.pid, "off")
         server.terminate()
         server.wait(60)
-        refs = re.search(r"I\s+refs:\s+([\d,]+)", open(f"{home}/err").read())
-        return int(refs[1].replace(",", ""))
+        refs = re.search(r"Collected : (\d+)", open(f"{home}/err").read())
+        return int(refs[1]) / (CHATS * (CLIENTS - 1))
 
 
 def main():
     binary = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "target/release/fts")
     pairs = int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    more = (LONG - SHORT) * (CLIENTS - 1)
     found = {name: [] for name in PLUGINS}
     for _ in range(pairs):
         for name, plugins in PLUGINS.items():
-            short, long = run(binary, plugins, SHORT), run(binary, plugins, LONG)
-            found[name].append((long - short) / more)
+            found[name].append(run(binary, plugins))
             print(f"{name:7} {found[name][-1]:9.1f} instructions per delivery", flush=True)
     none, loaded = (statistics.median(found[n]) for n in PLUGINS)
     print(f"medians of {pairs}: none {none:.1f}, loaded {loaded:.1f}: {100 * (loaded / none - 1):+.2f} %")

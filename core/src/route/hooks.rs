@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fts_plugin_api::cot::{Class, Cot, Millis};
+use fts_plugin_api::cot::{Attr, Class, Cot, Millis};
 use smallvec::SmallVec;
 
 use super::{
@@ -38,9 +38,9 @@ impl Wanted {
 
     /// Is this event meant?
     pub fn matches(&self, cot: &Cot) -> bool {
-        let kind = cot.kind();
-        self.exact.iter().any(|t| t == kind)
-            || self.prefixes.iter().any(|p| kind.starts_with(p.as_str()))
+        let kind = kind(cot);
+        self.exact.iter().any(|t| t.as_bytes() == kind)
+            || self.prefixes.iter().any(|p| kind.starts_with(p.as_bytes()))
             || (!self.details.is_empty()
                 && cot.spans().children.iter().any(|c| {
                     let name = c.name.of(cot.text());
@@ -54,6 +54,11 @@ impl Wanted {
         let details = self.details.iter().map(|d| format!("<{d}>"));
         self.exact.iter().cloned().chain(prefixes).chain(details).collect::<Vec<_>>().join(" ")
     }
+}
+
+/// The type, not looked at as text: every handler asks.
+fn kind(cot: &Cot) -> &[u8] {
+    cot.spans().attrs[Attr::Type as usize].of(cot.text())
 }
 
 /// First bytes that can match at all.
@@ -85,7 +90,7 @@ impl Sieve {
     }
 
     fn passes(&self, cot: &Cot) -> bool {
-        let first = cot.kind().as_bytes().first().copied().unwrap_or(0);
+        let first = kind(cot).first().copied().unwrap_or(0);
         self.kinds[usize::from(first)]
             || (self.any_detail
                 && cot
