@@ -4,6 +4,7 @@
 //! -> journal -> plugins -> admin listener and control socket -> accept. A port in use ends the start before anything is served.
 //! Stop: readiness off -> accept nothing -> readers stop after what they have read -> queues are written out -> plugins stop -> close.
 //! No contact says goodbye at shutdown: clients reconnect at once, and a notice would only blank their maps.
+pub mod background;
 mod banner;
 mod boot;
 pub mod canary;

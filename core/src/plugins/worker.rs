@@ -29,7 +29,7 @@ use super::{
     services::cot,
     source,
 };
-use crate::{observe::clock, route::hooks::Seen};
+use crate::{app::background, observe::clock, route::hooks::Seen};
 
 /// Most events at once.
 const MOST: usize = 256;
@@ -73,6 +73,7 @@ impl Worker {
 
     /// Until the queue is closed.
     pub fn run(mut self) {
+        background::step_back(background::WORKER);
         let queue = self.generation.plugin.queue.clone();
         loop {
             self.tick();

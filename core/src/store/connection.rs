@@ -138,10 +138,12 @@ impl Link {
              PRAGMA query_only={query_only};"
         );
         self.sqlite.execute_batch(&settings).map_err(fail)?;
-        if role == Role::Writer && !options.confined {
-            // Positions of many clients go to as many places of an index: KiB.
+        if role == Role::Writer {
+            // Positions of many clients, items of a mission go to as many places of an index: KiB.
             self.sqlite.execute_batch("PRAGMA cache_size=-8192").map_err(fail)?;
         }
+        // A statement stays prepared whatever its parameters are; without it some are prepared for every run.
+        self.sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(fail)?;
         if options.confined {
             self.sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(fail)?;
         }

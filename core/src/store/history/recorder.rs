@@ -21,6 +21,7 @@ use super::{
     write::{self, Open, Row},
 };
 use crate::{
+    app::background,
     config::{Archive, Config},
     store::{error::StoreError, journal::Consumer, rows::Value},
 };
@@ -81,7 +82,7 @@ impl Recorder {
     /// Until the queue is closed and empty.
     pub fn run(mut self) {
         // Under full load routing comes first: a position that is not recorded costs less than one that is late.
-        lower_priority();
+        background::step_back(background::RECORDER);
         while let Some(batch) = self.history.queue.take() {
             let upto = batch.upto;
             self.batch(batch);
@@ -313,10 +314,4 @@ impl History {
         let rows = self.db.query(sql, &[Value::Text(name.to_owned())]).unwrap_or_default();
         rows.iter().map(|row| row.text("user").to_owned()).collect()
     }
-}
-
-fn lower_priority() {
-    let thread = rustix::thread::gettid();
-    // Without the right to it nothing changes.
-    let _ = rustix::process::setpriority_process(Some(thread), 10);
 }

@@ -42,7 +42,7 @@ pub fn all(tx: &Tx<'_>, from: i64, to: &Mission, creator: &str, now: i64) -> Res
     }
     tx.exec(
         "INSERT INTO mission_uid (mission_id, uid, added, creator_uid, last_change_id, details_json)
-         SELECT ?2, uid, ?3, ?4, (SELECT max(id) FROM mission_change c WHERE c.mission_id = ?2 AND c.uid = u.uid),
+         SELECT ?2, uid, ?3, ?4, (SELECT max(id) FROM mission_change c WHERE c.mission_id = ?2 AND c.type = 2 AND c.uid = u.uid),
             details_json FROM mission_uid u WHERE mission_id = ?1 ORDER BY id",
         params![from, to.id, now, creator],
     )?;

@@ -55,4 +55,3 @@ CREATE TABLE mission_cot (
     UNIQUE (mission_id, uid, version)
 );
 CREATE UNIQUE INDEX mission_cot_journal ON mission_cot (mission_id, journal) WHERE journal IS NOT NULL;
-CREATE INDEX mission_cot_uid ON mission_cot (uid, received);

@@ -24,7 +24,6 @@ CREATE TABLE mission_change (
     notify_xml TEXT
 );
 CREATE INDEX mission_change_mission ON mission_change (mission_id, id);
-CREATE INDEX mission_change_uid ON mission_change (mission_id, uid, id) WHERE uid IS NOT NULL;
 -- What a history comes to (squashed) is read from this alone: a hundred thousand lines of an item cost no page of the table.
 CREATE INDEX mission_change_item ON mission_change (mission_id, type, uid, creator_uid, id, server_ts) WHERE uid IS NOT NULL;
 CREATE INDEX mission_change_hash ON mission_change (mission_id, hash, id) WHERE hash IS NOT NULL;
