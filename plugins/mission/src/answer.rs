@@ -2,7 +2,11 @@
 use fts_plugin_api::sdk::Response;
 use serde::Serialize;
 
-use crate::{desk::Desk, refusal::Refusal};
+use crate::{
+    desk::Desk,
+    part::{self, Filling},
+    refusal::Refusal,
+};
 
 /// What every handler returns.
 pub type Answer = Result<Response, Refusal>;
@@ -48,11 +52,15 @@ pub fn with_messages(desk: &Desk, kind: &str, data: impl Serialize, messages: &[
     Response::json(&Envelope { version: "3", kind, data, messages, node_id })
 }
 
-/// What stands before and behind the elements of an array that is sent piece by piece.
-pub fn around(desk: &Desk, kind: &str) -> (Vec<u8>, Vec<u8>) {
-    let [kind, node] = [kind, &desk.host.server().node_id].map(serde_json::Value::from);
-    let head = format!("{{\"version\":\"3\",\"type\":{kind},\"data\":[");
-    (head.into_bytes(), format!("],\"nodeId\":{node}}}").into_bytes())
+/// 200 with data whose marks are filled while it is sent ([`crate::part`]).
+///
+/// # Errors
+/// None in practice: everything in it is JSON.
+pub fn filled(desk: &Desk, kind: &str, data: impl Serialize, fillings: Vec<Filling>) -> Answer {
+    if fillings.is_empty() {
+        return Ok(ok(desk, kind, data));
+    }
+    Ok(Response::pieces("application/json", part::fill(&text(desk, kind, data)?, fillings)))
 }
 
 /// The envelope as text.

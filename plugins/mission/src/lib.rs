@@ -46,6 +46,7 @@ mod notice_xml;
 mod online;
 mod package;
 mod params;
+mod part;
 mod past;
 mod present;
 mod refusal;

@@ -8,7 +8,9 @@ use crate::{
     caller::Caller,
     desk::Desk,
     model::{Mission, MissionView},
+    part::{Filling, Part},
     refusal::Refusal,
+    routes,
     store::{self, Db, changes, contents, externals, feeds, logs, maplayers, missions, uids},
     window::Window,
 };
@@ -18,15 +20,20 @@ use crate::{
 pub struct Depth {
     /// `details` on each uid.
     pub details: bool,
-    /// Changes of this time, all of them (not squashed).
+}
+
+/// What else of a mission is shown, and of which time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Times {
+    /// Changes.
     pub changes: Option<Window>,
-    /// Log entries of this time.
+    /// Log entries.
     pub logs: Option<Window>,
 }
 
 impl Depth {
     /// With `details`, as a single mission is shown.
-    pub const WHOLE: Self = Self { details: true, changes: None, logs: None };
+    pub const WHOLE: Self = Self { details: true };
 }
 
 /// One mission.
@@ -36,17 +43,50 @@ impl Depth {
 pub fn mission(desk: &Desk, mission: &Mission, caller: &Caller, depth: Depth) -> Result<MissionView> {
     desk.host.sql().read(|read| {
         let mut view = mission.view(caller.groups_of(mission));
-        view.uids = uids::of_mission(read, mission.id, depth.details)?;
+        view.uids = Part::text(&uids::told(read, mission.id, depth.details)?)?;
         view.contents = contents::of_mission(read, mission.id)?;
         attach(read, mission.id, &mut view)?;
-        if let Some(window) = depth.changes {
-            view.set_changes(&changes::of_mission(read, mission.id, window)?);
-        }
-        if let Some(window) = depth.logs {
-            view.logs = Some(crate::routes::logs::visible(read, caller, logs::of_mission(read, mission.id, window)?)?);
-        }
         Ok(view)
     })
+}
+
+/// One mission, read again by guid, with the parts that are put in while the answer is sent ([`answer::filled`]): a long
+/// list of items, and the changes and log entries of these times, all of them (not squashed).
+///
+/// # Errors
+/// 410 when somebody has deleted it meanwhile; the database.
+///
+/// [`answer::filled`]: crate::answer::filled
+pub fn whole(
+    desk: &Desk,
+    guid: &str,
+    caller: &Caller,
+    depth: Depth,
+    times: Times,
+) -> Result<(MissionView, Vec<Filling>), Refusal> {
+    desk.host.sql().read(|read| {
+        let mission = missions::by_guid(read, guid)?.ok_or_else(|| gone(guid))?;
+        let mut view = mission.view(caller.groups_of(&mission));
+        let (items, long) = Part::of(uids::told(read, mission.id, depth.details)?, desk.host.uuid())?;
+        view.uids = items;
+        view.contents = contents::of_mission(read, mission.id)?;
+        attach(read, mission.id, &mut view)?;
+        let mut fillings: Vec<Filling> = long.into_iter().collect();
+        if let Some(window) = times.changes {
+            let lines = routes::changes::whole(&desk.host, mission.id, window, changes::newest(read)?);
+            let (part, filling) = Part::later(desk.host.uuid(), lines);
+            view.mission_changes = Some(part);
+            fillings.push(filling);
+        }
+        if let Some(window) = times.logs {
+            view.logs = Some(routes::logs::visible(read, caller, logs::of_mission(read, mission.id, window)?)?);
+        }
+        Ok((view, fillings))
+    })
+}
+
+fn gone(guid: &str) -> Refusal {
+    Refusal::Gone(format!("the mission {guid} was deleted"))
 }
 
 /// The same, read again by guid: for answers behind a write.
@@ -54,9 +94,8 @@ pub fn mission(desk: &Desk, mission: &Mission, caller: &Caller, depth: Depth) ->
 /// # Errors
 /// 410 when somebody has deleted it meanwhile; the database.
 pub fn again(desk: &Desk, guid: &str, caller: &Caller, depth: Depth) -> Result<MissionView, Refusal> {
-    let gone = || Refusal::Gone(format!("the mission {guid} was deleted"));
     desk.host.sql().read(|read| {
-        let found = missions::by_guid(read, guid)?.ok_or_else(gone)?;
+        let found = missions::by_guid(read, guid)?.ok_or_else(|| gone(guid))?;
         Ok(mission(desk, &found, caller, depth)?)
     })
 }
@@ -70,7 +109,7 @@ pub fn list(desk: &Desk, missions: &[Mission], caller: &Caller, tool: &str) -> R
 }
 
 fn list_in(db: &impl Db, missions: &[Mission], caller: &Caller, tool: &str) -> Result<Vec<MissionView>> {
-    let (mut uids, mut contents) = (uids::of_tool(db, tool)?, contents::of_tool(db, tool)?);
+    let mut contents = contents::of_tool(db, tool)?;
     let attached: HashSet<i64> = store::column::<i64>(
         db,
         "SELECT mission_id FROM mission_external_data UNION SELECT mission_id FROM mission_feed
@@ -84,7 +123,7 @@ fn list_in(db: &impl Db, missions: &[Mission], caller: &Caller, tool: &str) -> R
     for mission in missions {
         let mut view = mission.view(caller.groups_of(mission));
         if mission.password.is_none() {
-            view.uids = uids.remove(&mission.id).unwrap_or_default();
+            view.uids = Part::text(&uids::told(db, mission.id, false)?)?;
             view.contents = contents.remove(&mission.id).unwrap_or_default();
             if attached.contains(&mission.id) {
                 attach(db, mission.id, &mut view)?;

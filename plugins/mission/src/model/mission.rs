@@ -1,9 +1,8 @@
 //! [`Mission`]: its row with groups and keywords; [`MissionView`]: the JSON object of mission.md 1.3 (never-null rules).
 use serde::Serialize;
 
-use super::{
-    Change, ContentItem, External, Feed, LogEntry, MapLayer, PasswordHash, Role, Stamp, UidItem, change::ChangeView,
-};
+use super::{ContentItem, External, Feed, LogEntry, MapLayer, PasswordHash, Role, Stamp};
+use crate::part::Part;
 
 /// A row. Times are ms UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,13 +155,13 @@ pub struct MissionView {
     pub invite_only: bool,
     pub expiration: i64,
     pub guid: String,
-    pub uids: Vec<UidItem>,
+    pub uids: Part,
     pub contents: Vec<ContentItem>,
     pub password_protected: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mission_changes: Option<Vec<ChangeView>>,
+    pub mission_changes: Option<Part>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logs: Option<Vec<LogEntry>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -172,16 +171,11 @@ pub struct MissionView {
 impl MissionView {
     /// Takes out what only readers may see (mission.md 2.7).
     pub fn empty_out(&mut self) {
-        self.uids.clear();
+        self.uids = Part::default();
         self.contents.clear();
         self.external_data.clear();
         self.map_layers.clear();
         self.feeds.clear();
         (self.mission_changes, self.logs) = (None, None);
-    }
-
-    /// Adds changes, as they are listed.
-    pub fn set_changes(&mut self, changes: &[Change]) {
-        self.mission_changes = Some(changes.iter().map(Change::view).collect());
     }
 }

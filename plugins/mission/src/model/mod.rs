@@ -15,7 +15,7 @@ mod role;
 mod subscription;
 mod time;
 
-pub use change::{Change, ChangeKind, Subject};
+pub use change::{Change, ChangeKind, ChangeView, Subject};
 pub use details::Details;
 pub use external::External;
 pub use feed::{Feed, Seen};

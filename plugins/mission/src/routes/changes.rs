@@ -3,13 +3,14 @@
 //! Squashed (the default), one query says which lines still mean something, and pages are read by their numbers. The whole
 //! history is read backwards from the newest line there was when the request came. No snapshot stays open while a slow
 //! client reads. A file that was taken out of the mission is described as long as the server has it.
-use fts_plugin_api::sdk::{Host, Response, Result};
+use fts_plugin_api::sdk::{Host, Result};
 
 use crate::{
     answer::{self, Answer},
-    model::{Change, Resource, Subject},
+    model::{Change, ChangeView, Resource, Subject},
     params,
-    store::{Db, changes},
+    part::{self, Part, Pieces},
+    store::changes,
     visit::Visit,
     window::Window,
 };
@@ -27,24 +28,16 @@ pub fn list(visit: &mut Visit<'_>) -> Answer {
         ids.reverse();
         Left::Numbers(ids)
     } else {
-        let newest = sql.number("SELECT max(id) AS n FROM mission_change", &[])?;
-        Left::Before(newest.saturating_add(1))
+        Left::Before(changes::newest(&sql)?.saturating_add(1))
     };
     let pages = Pages { host: desk.host.clone(), mission: visit.mission.id, window, left };
-    let (head, tail) = answer::around(desk, answer::CHANGE);
-    let mut first = true;
-    let lines = pages.map(move |page| {
-        let mut text = Vec::new();
-        for change in page? {
-            if !std::mem::take(&mut first) {
-                text.push(b',');
-            }
-            serde_json::to_writer(&mut text, &change.into_view()).map_err(|e| e.to_string())?;
-        }
-        Ok(text)
-    });
-    let whole = std::iter::once(Ok(head)).chain(lines).chain(std::iter::once(Ok(tail)));
-    Ok(Response::pieces("application/json", whole))
+    let (lines, filling) = Part::later(desk.host.uuid(), pages.lines());
+    answer::filled(desk, answer::CHANGE, lines, vec![filling])
+}
+
+/// All changes of a mission in the window up to the number `newest`, newest first, read while they are sent.
+pub fn whole(host: &Host, mission: i64, window: Window, newest: i64) -> Pieces {
+    Pages { host: host.clone(), mission, window, left: Left::Before(newest.saturating_add(1)) }.lines()
 }
 
 enum Left {
@@ -78,6 +71,11 @@ impl Iterator for Pages {
 }
 
 impl Pages {
+    fn lines(self) -> Pieces {
+        let views = self.map(|page| page.map(|all| all.into_iter().map(Change::into_view).collect()));
+        Box::new(part::joined::<ChangeView>(views))
+    }
+
     fn page(&mut self) -> Result<Vec<Change>> {
         let sql = self.host.sql();
         let mut page = match &mut self.left {

@@ -59,15 +59,12 @@ fn page_in(desk: &Desk, db: &impl Db, request: &Request, caller: &Caller) -> Res
     let mut found = wanted.find(db, caller)?;
     if params::filled(request, "tool").is_none() {
         let name = params::filled(request, "nameFilter").map(str::to_lowercase);
-        let uid = params::filled(request, "uidFilter").map(str::to_lowercase);
+        let uid = params::filled(request, "uidFilter");
         if let Some(name) = name {
             found.retain(|m| m.name.to_lowercase().contains(&name));
         } else if let Some(uid) = uid {
-            let held = uids::of_tool(db, wanted.tool)?;
-            let holds = |m: &Mission| {
-                held.get(&m.id).is_some_and(|all| all.iter().any(|i| i.uid.to_lowercase().contains(&uid)))
-            };
-            found.retain(holds);
+            let holding = uids::holding(db, uid)?;
+            found.retain(|m| holding.contains(&m.id));
         }
     }
     if let Some(field) = params::filled(request, "sort") {

@@ -6,7 +6,7 @@ use crate::{
     answer::{self, Answer},
     model::Permission,
     params,
-    present::{self, Depth},
+    present::{self, Depth, Times},
     refusal::Refusal,
     token::TokenKind,
     visit::Visit,
@@ -17,8 +17,7 @@ use crate::{
 pub fn get(visit: &mut Visit<'_>) -> Answer {
     let now = visit.desk.host.now();
     let window = Window::of(visit.request, now)?;
-    let depth = Depth {
-        details: true,
+    let times = Times {
         changes: params::flag(visit.request, "changes", false)?.then_some(window),
         logs: params::flag(visit.request, "logs", false)?.then_some(window),
     };
@@ -39,12 +38,13 @@ pub fn get(visit: &mut Visit<'_>) -> Answer {
     }
     let (desk, mission) = (visit.desk, &visit.mission);
     // Read again with what is in it, so that all of it is of one moment.
-    let mut view = present::again(desk, &mission.guid, &visit.caller, depth)?;
+    let (mut view, mut fillings) = present::whole(desk, &mission.guid, &visit.caller, Depth::WHOLE, times)?;
     if !readable {
         view.empty_out();
+        fillings.clear();
     }
     view.token = token;
-    Ok(answer::ok(visit.desk, answer::MISSION, [view]))
+    answer::filled(visit.desk, answer::MISSION, [view], fillings)
 }
 
 /// M-16: a token for who knows the password, or needs none.

@@ -13,7 +13,7 @@ use crate::{
     model::{InviteKind, Mission, Permission, Role, Subscription, SubscriptionView},
     online::{Online, same},
     params,
-    present::{self, Depth},
+    present::{self, Depth, Times},
     refusal::Refusal,
     store::{Db, invitations, subscriptions},
     token::TokenKind,
@@ -34,11 +34,14 @@ pub fn put(visit: &mut Visit<'_>) -> Answer {
     let (mission, user) = (&visit.mission.guid, &visit.caller.user);
     tracing::info!(event = "mission.subscribed", %mission, %user, uid = %client_uid, role = row.role.name(), "subscribed");
     let mut view = with_token(visit.desk, &visit.mission, &row);
+    let mut fillings = Vec::new();
     if visit.caller.version >= 3 {
-        let depth = Depth { details: visit.caller.version >= 4, changes: Some(window), logs: Some(window) };
-        view.mission = Some(present::again(visit.desk, &visit.mission.guid, &visit.caller, depth)?);
+        let depth = Depth { details: visit.caller.version >= 4 };
+        let times = Times { changes: Some(window), logs: Some(window) };
+        let (shown, parts) = present::whole(visit.desk, &visit.mission.guid, &visit.caller, depth, times)?;
+        (view.mission, fillings) = (Some(shown), parts);
     }
-    Ok(answer::created(visit.desk, answer::SUBSCRIPTION, view))
+    Ok(answer::filled(visit.desk, answer::SUBSCRIPTION, view, fillings)?.status(201))
 }
 
 /// M-35.

@@ -95,16 +95,16 @@ pub enum By<'a> {
     Name(&'a str),
 }
 
-/// Every change of a mission in the window, newest first (server time decides). Files are hydrated from the mission.
+/// The newest number there is; 0 = none.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn of_mission(db: &impl Db, mission: i64, window: Window) -> Result<Vec<Change>> {
-    let sql = format!("{SELECT} WHERE c.mission_id = ?1 AND c.server_ts BETWEEN ?2 AND ?3 ORDER BY c.id DESC");
-    db.all(&sql, params![mission, window.from, window.to], change)
+pub fn newest(db: &impl Db) -> Result<i64> {
+    db.number("SELECT max(id) AS n FROM mission_change", &[])
 }
 
-/// Changes of a mission in the window older than the number `before`, newest first, at most `limit`.
+/// Changes of a mission in the window (server time decides) older than the number `before`, newest first, at most `limit`.
+/// Files are hydrated from the mission.
 ///
 /// # Errors
 /// What SQLite says.

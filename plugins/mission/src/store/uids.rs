@@ -1,5 +1,5 @@
 //! Tables `mission_uid` and `mission_uid_keyword`: the map items of a mission. Their events are in [`super::cot`].
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use fts_plugin_api::{
     params,
@@ -10,9 +10,15 @@ use fts_plugin_api::{
 };
 
 use super::{Db, texts};
-use crate::model::{Details, Stamp, UidItem};
+use crate::{
+    model::{Details, Stamp, UidItem},
+    part,
+};
 
-const COLUMNS: &str = "SELECT u.mission_id, u.uid, u.added, u.creator_uid, u.details_json,
+/// Items of one page.
+const PAGE: i64 = 200;
+
+const COLUMNS: &str = "SELECT u.id, u.uid, u.added, u.creator_uid, u.details_json,
     (SELECT json_group_array(keyword) FROM (SELECT keyword FROM mission_uid_keyword k
         WHERE k.mission_id = u.mission_id AND k.uid = u.uid ORDER BY id)) AS keywords
     FROM mission_uid u ";
@@ -110,6 +116,15 @@ pub fn missions_of(db: &impl Db, uid: &str) -> Result<Vec<i64>> {
     super::column(db, "SELECT mission_id FROM mission_uid WHERE uid = ?1", params![uid], "mission_id")
 }
 
+/// Missions that hold an item with this in its uid, whatever the case of ASCII letters (rows).
+///
+/// # Errors
+/// What SQLite says.
+pub fn holding(db: &impl Db, part: &str) -> Result<HashSet<i64>> {
+    let sql = "SELECT DISTINCT mission_id FROM mission_uid WHERE instr(lower(uid), lower(?1)) > 0";
+    Ok(super::column(db, sql, params![part], "mission_id")?.into_iter().collect())
+}
+
 /// What the last event of an item said; None when it is not there or had none.
 ///
 /// # Errors
@@ -127,16 +142,28 @@ pub fn of_mission(db: &impl Db, mission: i64, with_details: bool) -> Result<Vec<
     db.all(&format!("{COLUMNS} WHERE u.mission_id = ?1 ORDER BY u.id"), params![mission], |row| item(row, with_details))
 }
 
-/// Those of every mission of a tool ("" = every tool), by mission, without details: one query for a whole list.
+/// Those behind the row `after`, at most [`PAGE`], each with its row.
+fn page(db: &impl Db, mission: i64, after: i64, with_details: bool) -> Result<Vec<(i64, UidItem)>> {
+    let sql = format!("{COLUMNS} WHERE u.mission_id = ?1 AND u.id > ?2 ORDER BY u.id LIMIT ?3");
+    db.all(&sql, params![mission, after, PAGE], |row| Ok((row.get("id")?, item(row, with_details)?)))
+}
+
+/// All of a mission as pieces of JSON, with commas between the items: ten thousand of them are never there as more than text.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn of_tool(db: &impl Db, tool: &str) -> Result<HashMap<i64, Vec<UidItem>>> {
-    let sql = format!(
-        "{COLUMNS} JOIN mission m ON m.id = u.mission_id WHERE (?1 = '' OR m.tool = ?1) ORDER BY u.mission_id, u.id"
-    );
-    let all = db.all(&sql, params![tool], |row| Ok((row.get::<i64>("mission_id")?, item(row, false)?)))?;
-    Ok(super::by_mission(all))
+pub fn told(db: &impl Db, mission: i64, with_details: bool) -> Result<Vec<Vec<u8>>> {
+    let mut after = i64::MIN;
+    let pages = std::iter::from_fn(|| {
+        let page = match page(db, mission, after, with_details) {
+            Ok(page) => page,
+            // The error ends it.
+            Err(error) => return Some(Err(error.to_string())),
+        };
+        after = page.last()?.0;
+        Some(Ok(page.into_iter().map(|(_, item)| item).collect()))
+    });
+    Ok(part::joined::<UidItem>(pages).collect::<std::result::Result<_, _>>()?)
 }
 
 fn item(row: Row<'_>, with_details: bool) -> Result<UidItem> {
