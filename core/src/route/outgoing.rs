@@ -52,7 +52,7 @@ impl Router {
         for one in all {
             bytes += self.let_go(one, &mut ready);
         }
-        self.stage(ready, bytes);
+        self.stage_with(ready, bytes, all.len());
     }
 
     /// Adds the notices of one, and it; how many bytes that is.

@@ -87,6 +87,11 @@ impl Ready {
     pub fn source(&self) -> Source<'_> {
         self.source.lend()
     }
+
+    /// Events of it that a plugin let go.
+    fn let_go(&self) -> usize {
+        self.events.iter().filter(|e| e.more.as_ref().is_some_and(|m| m.released)).count()
+    }
 }
 
 /// What the session must do after a batch.
@@ -156,11 +161,39 @@ pub struct Turn {
 struct Waiting {
     ready: Vec<Ready>,
     bytes: usize,
+    /// Events among them that a plugin let go.
+    let_go: usize,
+}
+
+impl Waiting {
+    /// Those that the next pass of the task delivers, in order: all, but for a pile of events let go.
+    fn pass(&mut self) -> Self {
+        if self.let_go <= LET_GO {
+            return std::mem::take(self);
+        }
+        let mut seen = 0;
+        let last = self.ready.iter().position(|ready| {
+            seen += ready.let_go();
+            seen >= LET_GO
+        });
+        let many = last.map_or(self.ready.len(), |last| last + 1);
+        let rest = self.ready.split_off(many);
+        let ready = std::mem::replace(&mut self.ready, rest);
+        // What is left has its share of the bytes, and nothing has none.
+        let bytes = self.bytes * self.ready.len() / (many + self.ready.len()).max(1);
+        let let_go = if self.ready.is_empty() { 0 } else { self.let_go.saturating_sub(seen) };
+        let taken = Self { ready, bytes: self.bytes - bytes, let_go: seen };
+        (self.bytes, self.let_go) = (bytes, let_go);
+        taken
+    }
 }
 
 /// A turn with this many events is full: whoever reads next waits until it is delivered. A writer takes as many per
 /// round, so that more comes in only as fast as it goes out, and TCP holds the senders back.
 const FULL: usize = 256;
+/// Events that plugins let go come in piles, each for many. One pass of the task takes so many of them: what others send
+/// does not wait for the pile.
+const LET_GO: usize = 16;
 /// More than this does not wait for the task: queues shed what is too much, this list does not.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 
@@ -209,6 +242,11 @@ impl Batch<'_> {
 
 impl Router {
     pub(super) fn stage(&self, ready: Vec<Ready>, bytes: usize) {
+        self.stage_with(ready, bytes, 0);
+    }
+
+    /// The same; so many of them a plugin let go.
+    pub(super) fn stage_with(&self, ready: Vec<Ready>, bytes: usize, let_go: usize) {
         let turn = &self.turn;
         turn.waiting.fetch_add(ready.iter().map(|r| r.events.len()).sum(), Relaxed);
         let (first, much) = {
@@ -216,6 +254,7 @@ impl Router {
             let first = staged.ready.is_empty();
             staged.ready.extend(ready);
             staged.bytes += bytes;
+            staged.let_go += let_go;
             (first, staged.bytes > MOST_BYTES)
         };
         if much || !turn.runs.load(Relaxed) {
@@ -242,7 +281,8 @@ impl Router {
 
     /// Delivers everything staged, in the order of arrival.
     pub fn drain(&self) {
-        self.deliver_staged(&mut None);
+        let _one = self.turn.delivering.lock();
+        self.deliver_all(&mut None);
     }
 
     /// Delivers everything staged, then does this before anything else is delivered. It must stage nothing.
@@ -253,9 +293,25 @@ impl Router {
         drop(one);
     }
 
-    fn deliver_staged(&self, prompt: &mut Option<Prompt>) {
+    /// One pass. True = something was left for the next.
+    fn deliver_some(&self, prompt: &mut Option<Prompt>) -> bool {
         let _one = self.turn.delivering.lock();
-        self.deliver_all(prompt);
+        loop {
+            let (staged, left) = {
+                let mut staged = self.turn.staged.lock();
+                let pass = staged.pass();
+                let left = staged.ready.iter().map(|r| r.events.len()).sum();
+                self.turn.waiting.store(left, Relaxed);
+                (pass, left)
+            };
+            if staged.ready.is_empty() {
+                return false;
+            }
+            self.deliver(&staged.ready, prompt);
+            if left > 0 {
+                return true;
+            }
+        }
     }
 
     fn deliver_all(&self, prompt: &mut Option<Prompt>) {
@@ -281,9 +337,15 @@ impl Router {
             }
             // Behind the readers that are ready already: their events come along.
             tokio::task::yield_now().await;
-            self.deliver_staged(&mut prompt);
-            if let Some(prompt) = &mut prompt {
-                prompt.write(&self);
+            loop {
+                let more = self.deliver_some(&mut prompt);
+                if let Some(prompt) = &mut prompt {
+                    prompt.write(&self);
+                }
+                if !more {
+                    break;
+                }
+                tokio::task::yield_now().await;
             }
         }
         self.turn.runs.store(false, Relaxed);
