@@ -76,6 +76,7 @@ fn latest(position: &Position, directory: &Directory, config: &Config, now: i64)
         replaceable: true,
         hop: 0,
         uid_hash: uid_hash(cot.raw(Attr::Uid)),
+        bundle: 0,
     };
     let ttl = config.cot.max_persist_ttl.as_millis() as i64;
     Some(Latest {

@@ -169,8 +169,16 @@ mod tests {
     use crate::wire::Head;
 
     fn put(shelf: &Shelf, uid: &str, time: Millis) -> bool {
-        let head =
-            Head { id: 0, conn: 0, received: time, class: Class::State, replaceable: false, hop: 0, uid_hash: 0 };
+        let head = Head {
+            id: 0,
+            conn: 0,
+            received: time,
+            class: Class::State,
+            replaceable: false,
+            hop: 0,
+            uid_hash: 0,
+            bundle: 0,
+        };
         let event = Arc::new(Event::whole(head, uid.as_bytes().to_vec()));
         shelf
             .put(Latest { uid: uid.into(), event, conn: 1, send: Bits::of([2]), time, expires: time + 1_000 })
@@ -204,8 +212,16 @@ mod tests {
         let shelf = Shelf::default();
         assert!(put(&shelf, "a", 10_000));
         assert!(!put(&shelf, "a", 9_000));
-        let head =
-            Head { id: 0, conn: 0, received: 90_000, class: Class::State, replaceable: false, hop: 0, uid_hash: 0 };
+        let head = Head {
+            id: 0,
+            conn: 0,
+            received: 90_000,
+            class: Class::State,
+            replaceable: false,
+            hop: 0,
+            uid_hash: 0,
+            bundle: 0,
+        };
         let reset = Latest {
             uid: "a".into(),
             event: Arc::new(Event::whole(head, "r")),

@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 
 use super::{
     Address, Reason, Router, Source, audience,
+    bundle::{self, Directed},
     keep::Keeping,
     pace::Behind,
     turn::{Ready, Staged},
@@ -23,7 +24,7 @@ use crate::{
     directory::{Bits, Client, Leave},
     observe::meters::meters,
     session::{outbound::Lost, prompt::Prompt},
-    wire::{Event, proto},
+    wire::{Event, Head, proto},
 };
 
 /// A run is delivered when it holds this much: no small event that is kept a moment keeps more than this alive.
@@ -41,6 +42,7 @@ impl Router {
     /// Delivers a turn.
     pub(super) fn deliver(&self, turn: &[Ready], prompt: &mut Option<Prompt>) {
         let mut run = Run::default();
+        let mut bundle: Vec<Directed<'_>> = Vec::new();
         let mut keeping = self.keeping();
         for ready in turn {
             let source = ready.source();
@@ -56,7 +58,20 @@ impl Router {
                 }
                 if !address.broadcast {
                     self.deliver_run(&mut run, prompt, &mut keeping);
-                    self.deliver_addressed(ready, staged, &address, prompt, &mut keeping);
+                    let directed = self.directed(ready, staged, address);
+                    match staged.more.as_ref().and_then(|m| m.bundle) {
+                        None => {
+                            self.queue_directed(&directed, prompt);
+                            self.follow(&directed, &mut keeping);
+                        }
+                        Some(place) => {
+                            bundle.push(directed);
+                            if place.last {
+                                self.queue_bundle(&bundle, prompt);
+                                bundle.drain(..).for_each(|directed| self.follow(&directed, &mut keeping));
+                            }
+                        }
+                    }
                     continue;
                 }
                 let send = send_groups(staged, &source);
@@ -71,6 +86,8 @@ impl Router {
             }
         }
         self.deliver_run(&mut run, prompt, &mut keeping);
+        // A bundle is staged whole, so nothing is left here.
+        debug_assert!(bundle.is_empty());
         self.kept(keeping);
         for ready in turn {
             meters().route_seconds.record(ready.began.elapsed().as_secs_f64());
@@ -153,17 +170,11 @@ impl Router {
         false
     }
 
-    fn deliver_addressed(
-        &self,
-        ready: &Ready,
-        staged: &Staged,
-        address: &Address,
-        prompt: &mut Option<Prompt>,
-        keeping: &mut Keeping,
-    ) {
+    /// Who gets an event that is not everybody's.
+    fn directed<'a>(&self, ready: &'a Ready, staged: &'a Staged, address: Address) -> Directed<'a> {
         let source = ready.source();
         let roster = self.directory.roster();
-        let mut clients = audience::audience(address, &send_groups(staged, &source), source.own_conn(), &roster);
+        let mut clients = audience::audience(&address, &send_groups(staged, &source), source.own_conn(), &roster);
         if let Some(from) = staged.more.as_ref().and_then(|m| m.aim.as_ref()).map(|(from, _)| from).or(source.plugin())
         {
             clients.retain(|c| !from.excludes(c));
@@ -171,10 +182,9 @@ impl Router {
         if let Some(more) = staged.more.as_ref().filter(|m| !m.served.is_empty()) {
             clients.retain(|c| !more.served.contains(&c.conn));
         }
-        let chat = staged.cot.kind().starts_with("b-t-f");
         let kind = if address.mission {
             &meters().routed_mission
-        } else if chat {
+        } else if is_chat(staged) {
             &meters().routed_chat
         } else {
             &meters().routed_directed
@@ -182,17 +192,22 @@ impl Router {
         kind.increment(1);
         self.totals.routed.fetch_add(1, Relaxed);
         self.tap.show(staged, ready, &address.said);
-        self.why.directed(staged, ready, address, &clients);
-        let event = [event(staged, staged.form.clone(), 0, staged.form.len())];
+        self.why.directed(staged, ready, &address, &clients);
+        Directed { ready, staged, address, clients, event: bundle::queued(staged) }
+    }
+
+    fn queue_directed(&self, directed: &Directed<'_>, prompt: &mut Option<Prompt>) {
+        let Directed { ready, staged, clients, event, .. } = directed;
+        let event = std::slice::from_ref(event);
         if clients.iter().any(|c| c.proto.load(Relaxed)) {
             encode(&event[0], staged);
         }
         let mut big = self.big(ready.policy.config.cot.oversize, event.iter().map(|event| (event, &staged.cot)));
         let mut depth = Behind::default();
-        for client in &clients {
+        for client in clients {
             let (n, behind) = match &mut big {
-                Some(big) => self.queue(client, &big.fitting(&event, client), ready, prompt),
-                None => self.queue(client, &event, ready, prompt),
+                Some(big) => self.queue(client, &big.fitting(event, client), ready, prompt),
+                None => self.queue(client, event, ready, prompt),
             };
             self.totals.delivered.fetch_add(n, Relaxed);
             if behind > 0 {
@@ -203,17 +218,22 @@ impl Router {
             slow(ready, staged, &depth, clients.len());
         }
         if let Some(big) = big {
-            self.offer(big, &send_groups(staged, &source));
+            self.offer(big, &send_groups(staged, &ready.source()));
         }
-        self.keep(keeping, ready, staged, Some((address, &clients)));
+    }
+
+    /// What follows when it is queued: history, plugins, who is told that it reached nobody.
+    fn follow(&self, directed: &Directed<'_>, keeping: &mut Keeping) {
+        let Directed { ready, staged, address, clients, .. } = directed;
+        self.keep(keeping, ready, staged, Some((address, clients)));
         match staged.more.as_ref().filter(|m| !m.holds.is_empty()) {
             // Observers see it when it is let go.
-            Some(more) => self.held(ready, staged, more, &clients),
+            Some(more) => self.held(ready, staged, more, clients),
             None => self.observe(&self.hooks.load(), ready, staged),
         }
         if clients.is_empty() && !address.mission && !address.consumed && !address.own {
-            if chat {
-                self.tell_failure(&staged.cot, &source);
+            if is_chat(staged) {
+                self.tell_failure(&staged.cot, &ready.source());
             } else {
                 Reason::NoReceiver.count(1);
             }
@@ -222,7 +242,7 @@ impl Router {
 
     /// Queues events for one client and deals with what its queue says. How many, and how deep it is now
     /// ([`crate::session::outbound::Pushed::behind`]).
-    fn queue(
+    pub(super) fn queue(
         &self,
         client: &Arc<Client>,
         events: &[Arc<Event>],
@@ -275,6 +295,10 @@ fn slow(ready: &Ready, staged: &Staged, depth: &Behind, receivers: usize) {
     }
 }
 
+fn is_chat(staged: &Staged) -> bool {
+    staged.cot.kind().starts_with("b-t-f")
+}
+
 /// Groups an event is sent into: those a plugin said with its target, else its source's.
 pub(super) fn send_groups<'a>(staged: &'a Staged, source: &'a Source<'_>) -> Cow<'a, Bits> {
     match staged.more.as_ref().and_then(|m| m.aim.as_ref()) {
@@ -286,7 +310,7 @@ pub(super) fn send_groups<'a>(staged: &'a Staged, source: &'a Source<'_>) -> Cow
 /// The events of a run in one buffer, so that neighbours leave as one slice; a single one stays where it is.
 fn together(run: &[(&Ready, &Staged)], bytes: usize) -> Vec<Arc<Event>> {
     if let [(_, only)] = run {
-        return vec![event(only, only.form.clone(), 0, only.form.len())];
+        return vec![event(only, only.head, only.form.clone(), 0, only.form.len())];
     }
     let mut buf = Vec::with_capacity(bytes);
     run.iter().for_each(|(_, staged)| buf.extend_from_slice(&staged.form));
@@ -295,19 +319,19 @@ fn together(run: &[(&Ready, &Staged)], bytes: usize) -> Vec<Arc<Event>> {
     let placed = run.iter().map(|(_, staged)| {
         let from = at;
         at += staged.form.len();
-        event(staged, buf.clone(), from, at)
+        event(staged, staged.head, buf.clone(), from, at)
     });
     placed.collect()
 }
 
-fn event(staged: &Staged, buf: Bytes, from: usize, to: usize) -> Arc<Event> {
-    let event = Event::new(staged.head, buf, from as u32, to as u32);
+pub(super) fn event(staged: &Staged, head: Head, buf: Bytes, from: usize, to: usize) -> Arc<Event> {
+    let event = Event::new(head, buf, from as u32, to as u32);
     event.set_presence(staged.presence);
     event.set_proto_from(staged.frame.as_ref());
     Arc::new(event)
 }
 
-fn encode(event: &Event, staged: &Staged) {
+pub(super) fn encode(event: &Event, staged: &Staged) {
     if event.has_proto() {
         return;
     }

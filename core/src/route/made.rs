@@ -38,6 +38,7 @@ impl Made {
             replaceable: false,
             hop: 0,
             uid_hash: 0,
+            bundle: 0,
         };
         Arc::new(Event::whole(head, self.text))
     }
@@ -104,6 +105,7 @@ impl Router {
             replaceable: false,
             hop: 0,
             uid_hash: 0,
+            bundle: 0,
         };
         let event = Arc::new(Event::whole(head, text.to_vec()));
         let latest = Latest { uid: key.into(), event, conn: 0, send, time: now, expires: i64::MAX };

@@ -7,6 +7,7 @@
 mod address;
 mod admit;
 mod audience;
+mod bundle;
 mod chat;
 mod deliver;
 mod destination;
@@ -182,5 +183,7 @@ impl Router {
     }
 }
 
+#[cfg(test)]
+mod bundle_tests;
 #[cfg(test)]
 mod prop_tests;

@@ -60,6 +60,7 @@ impl Batch<'_> {
             replaceable: replaceable(cot.kind(), draft.form != draft.text),
             hop: self.source.plugin().map_or(0, |from| from.hop),
             uid_hash: HASHER.hash_one(cot.raw(Attr::Uid)),
+            bundle: 0,
         };
         let form = buf.slice(draft.form);
         (Staged { head, presence: 0, cot, form, frame: draft.frame, more: None }, draft.repairs)

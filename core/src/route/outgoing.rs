@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use super::{
     Batch, Done, FromPlugin, Reason, Router, Source,
+    bundle::InBundle,
     hooks::{Aim, Outgoing, Seen},
     turn::{More, Ready},
 };
@@ -57,6 +58,7 @@ impl Router {
 
     /// Adds the notices of one, and it; how many bytes that is.
     fn let_go(&self, LetGo { notices, seen, aim }: &LetGo, ready: &mut Vec<Ready>) -> usize {
+        let first = ready.len();
         ready.extend(notices.iter().filter_map(|notice| self.outgoing(notice)));
         let mut bytes = notices.iter().map(|n| n.text.len()).sum::<usize>();
         let source = seen.source.lend();
@@ -68,6 +70,9 @@ impl Router {
         {
             let buf = batch.freeze();
             let (mut staged, _) = batch.plain(&buf, draft);
+            let bundle = self.bundle(&staged.cot, seen, aim, notices);
+            let before = ready.iter_mut().skip(first).flat_map(|r| &mut r.events);
+            before.for_each(|notice| notice.more.get_or_insert_default().bundle = bundle);
             let send = source.send_groups().into_owned();
             // One that came back from the journal has its sender among those left out.
             let (except_conns, except_uids) =
@@ -79,6 +84,7 @@ impl Router {
                 journal: seen.journal,
                 released: true,
                 served,
+                bundle: bundle.map(InBundle::closing),
                 ..More::default()
             }));
             bytes += buf.len();

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Batch, Policy, Router, Source,
+    bundle::InBundle,
     destination::Hold,
     hooks::Aim,
     source::{FromPlugin, Owned},
@@ -71,6 +72,8 @@ pub(super) struct More {
     pub released: bool,
     /// A held event that is let go: who got it before.
     pub served: Vec<u64>,
+    /// A held position that is let go, or a notice of it.
+    pub bundle: Option<InBundle>,
 }
 
 /// The events of one batch with what is common to them.

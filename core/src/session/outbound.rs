@@ -2,15 +2,19 @@
 //!
 //! The sender's task pushes, the client's writer takes; a push never waits and never writes. Control events go ahead of
 //! everything. Over the soft mark a newer state event replaces the older one of its uid in place; over the state mark
-//! the oldest state events go; reliable events are never dropped: over their limit the connection is closed. Bytes are
-//! counted as XML length whatever the form that leaves. A closed queue refuses everything.
+//! the oldest state events go; reliable events are never dropped: over their limit the connection is closed. Events of one
+//! bundle stay together in all of it. Bytes are counted as XML length whatever the form that leaves. A closed queue refuses
+//! everything.
 
 use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{queue::Queue, round::Round};
+use super::{
+    queue::{Bundle, Queue, together},
+    round::Round,
+};
 use crate::{net::Lendable, wire::Event};
 
 /// The marks of `[stream.limits]`, shared by all queues and exchanged at reload.
@@ -121,20 +125,27 @@ impl Outbound {
                 done.refused = events.len() as u32;
                 return done;
             }
-            for event in events {
-                if !queue.gets(event, own) {
-                    continue;
-                }
-                done.queued += 1;
+            let mut rest = events;
+            while !rest.is_empty() {
+                let (bundle, others) = rest.split_at(together(rest));
+                rest = others;
+                let before = done.queued;
                 if queue.index.is_none() {
                     // One event over the mark by itself is no sign of a slow reader: what waits before it counts.
                     let behind = queue.bytes > marks.soft_bytes;
-                    queue.append(event.clone(), at);
-                    if behind || queue.items.len() > marks.soft_items {
+                    for event in bundle {
+                        if queue.gets(event, own) {
+                            done.queued += 1;
+                            queue.append(event.clone(), at);
+                        }
+                    }
+                    if done.queued > before && (behind || queue.items.len() > marks.soft_items) {
                         queue.go_slow(&mut lost);
                     }
                 } else {
-                    queue.replace_or_append(event.compact(), at, &mut lost);
+                    let kept: Bundle = bundle.iter().filter(|e| queue.gets(e, own)).map(Event::compact).collect();
+                    done.queued += kept.len() as u32;
+                    queue.replace_or_append(&kept, at, &mut lost);
                 }
             }
             if queue.index.is_some() {
@@ -339,3 +350,7 @@ impl Outbound {
 #[cfg(test)]
 #[path = "outbound_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "bundle_tests.rs"]
+mod bundle_tests;

@@ -4,7 +4,7 @@ use super::*;
 use crate::wire::Head;
 
 fn event(uid: u64, class: Class, id: u64) -> Arc<Event> {
-    let head = Head { id, conn: 0, received: 0, class, replaceable: false, hop: 0, uid_hash: uid };
+    let head = Head { id, conn: 0, received: 0, class, replaceable: false, hop: 0, uid_hash: uid, bundle: 0 };
     Arc::new(Event::whole(head, vec![b'x'; 100]))
 }
 
@@ -104,7 +104,8 @@ fn control_goes_first_and_a_closed_queue_refuses() {
 #[test]
 fn what_the_replay_brings_is_not_queued() {
     let queue = Outbound::default();
-    let head = Head { id: 1, conn: 0, received: 0, class: Class::State, replaceable: false, hop: 0, uid_hash: 1 };
+    let head =
+        Head { id: 1, conn: 0, received: 0, class: Class::State, replaceable: false, hop: 0, uid_hash: 1, bundle: 0 };
     let event = Arc::new(Event::whole(head, vec![b'x']));
     event.set_presence(5);
     queue.hold(|| 5);

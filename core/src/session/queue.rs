@@ -1,5 +1,8 @@
 //! [`Queue`]: what waits in one [`super::outbound::Outbound`], under its lock: order, bytes by class, conflation by uid
 //! over the soft mark, shedding over the state mark. Nothing here wakes anybody.
+//!
+//! Events of one bundle (a mission's notice and the position behind it) lie side by side from the push to the write. What
+//! must not happen: one of them is replaced, dropped or written without the others, or in another order.
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasherDefault, Hasher},
@@ -7,6 +10,7 @@ use std::{
 };
 
 use fts_plugin_api::cot::Class;
+use smallvec::SmallVec;
 
 use super::{
     outbound::{Item, Lent, Lost, Marks},
@@ -63,6 +67,17 @@ impl Hasher for AsIs {
     }
 }
 
+/// Events that are kept or replaced together: nearly always one.
+pub(super) type Bundle = SmallVec<[Arc<Event>; 2]>;
+
+/// How many of the first events belong together.
+pub(super) fn together(events: &[Arc<Event>]) -> usize {
+    match events.first().map_or(0, |event| event.head.bundle) {
+        0 => 1.min(events.len()),
+        bundle => events.iter().take_while(|event| event.head.bundle == bundle).count(),
+    }
+}
+
 impl Queue {
     /// Nobody gets its own back (RULE-52, 58); what the newcomer's replay brings is not sent twice (RULE-37).
     pub fn gets(&self, event: &Event, own: u64) -> bool {
@@ -73,11 +88,16 @@ impl Queue {
         if !self.control.is_empty() {
             out.extend(self.control.drain(..));
         }
-        let mut bytes = 0;
-        while out.len() < max_items && bytes < max_bytes {
+        let (mut bytes, mut bundle) = (0, 0);
+        loop {
+            let whole = |next: &Item| bundle == 0 || next.event.head.bundle != bundle;
+            if (out.len() >= max_items || bytes >= max_bytes) && self.items.front().is_none_or(whole) {
+                break;
+            }
             let Some(item) = self.items.pop_front() else { break };
             self.first += 1;
             bytes += item.event.len();
+            bundle = item.event.head.bundle;
             self.forget(&item.event);
             out.push(item);
         }
@@ -111,14 +131,23 @@ impl Queue {
             return;
         }
         self.index = Some(HashMap::with_capacity_and_hasher(self.items.len(), Hashed::default()));
-        let waiting = std::mem::take(&mut self.items);
+        let mut waiting = std::mem::take(&mut self.items).into_iter().peekable();
         (self.bytes, self.state_bytes) = (0, 0);
-        for item in waiting {
-            self.replace_or_append(item.event.compact(), item.at, lost);
+        while let Some(item) = waiting.next() {
+            let number = item.event.head.bundle;
+            let mut bundle = Bundle::from_iter([item.event.compact()]);
+            while number != 0
+                && let Some(next) = waiting.next_if(|next| next.event.head.bundle == number)
+            {
+                bundle.push(next.event.compact());
+            }
+            self.replace_or_append(&bundle, item.at, lost);
         }
     }
 
-    pub fn replace_or_append(&mut self, event: Arc<Event>, at: u32, lost: &mut impl FnMut(&Event, Lost)) {
+    /// Takes in what belongs together: in place of what was there under its key, else behind everything.
+    pub fn replace_or_append(&mut self, bundle: &[Arc<Event>], at: u32, lost: &mut impl FnMut(&Event, Lost)) {
+        let Some(event) = bundle.first() else { return };
         let replaceable = event.head.class == Class::State || event.head.replaceable;
         let next = self.first + self.items.len() as u64;
         if replaceable && let Some(index) = &mut self.index {
@@ -127,22 +156,42 @@ impl Queue {
             }
             let older = index.insert(event.head.uid_hash, next).filter(|n| *n >= self.first);
             if let Some(number) = older
-                && let Some(item) = self.items.get_mut((number - self.first) as usize)
+                && self.as_many((number - self.first) as usize, bundle.len())
             {
                 // The newer one takes the older one's place in line (RULE-50) and its age.
-                index.insert(event.head.uid_hash, number);
-                let old = std::mem::replace(&mut item.event, event.clone());
-                lost(&old, Lost::Conflated);
-                self.coalesced += 1;
-                self.forget(&old);
-                self.bytes += event.len();
-                if event.head.class == Class::State {
-                    self.state_bytes += event.len();
+                if let Some(index) = &mut self.index {
+                    index.insert(event.head.uid_hash, number);
+                }
+                for (place, event) in ((number - self.first) as usize..).zip(bundle) {
+                    self.replace(place, event, lost);
                 }
                 return;
             }
         }
-        self.append(event, at);
+        bundle.iter().for_each(|event| self.append(event.clone(), at));
+    }
+
+    /// Are so many here together? A member that sent it itself has a notice alone: what is not the same stays, and the
+    /// newer one goes behind everything.
+    fn as_many(&self, place: usize, many: usize) -> bool {
+        let number = |place: usize| self.items.get(place).map(|item| item.event.head.bundle);
+        match number(place) {
+            None => false,
+            Some(0) => many == 1,
+            bundle => (place..).take_while(|place| number(*place) == bundle).count() == many,
+        }
+    }
+
+    fn replace(&mut self, place: usize, event: &Arc<Event>, lost: &mut impl FnMut(&Event, Lost)) {
+        let Some(item) = self.items.get_mut(place) else { return };
+        let old = std::mem::replace(&mut item.event, event.clone());
+        lost(&old, Lost::Conflated);
+        self.coalesced += 1;
+        self.forget(&old);
+        self.bytes += event.len();
+        if event.head.class == Class::State {
+            self.state_bytes += event.len();
+        }
     }
 
     /// Drops the oldest state events while there are too many bytes of them or they are too old.
@@ -157,8 +206,13 @@ impl Queue {
         let target = marks.state_bytes - marks.state_bytes / 8;
         let mut kept = VecDeque::with_capacity(self.items.len());
         let mut state_left = self.state_bytes;
+        let mut last = (0, false);
         for item in std::mem::take(&mut self.items) {
-            let drop = item.event.head.class == Class::State && (state_left > target || too_old(&item));
+            let drop = match item.event.head.bundle {
+                bundle if bundle != 0 && bundle == last.0 => last.1,
+                _ => item.event.head.class == Class::State && (state_left > target || too_old(&item)),
+            };
+            last = (item.event.head.bundle, drop);
             if drop {
                 state_left -= item.event.len();
                 self.dropped_state += 1;
@@ -172,7 +226,11 @@ impl Queue {
         self.items = kept;
         // Places have moved: number them anew.
         let first = self.first;
-        let numbered = self.items.iter().enumerate();
+        let mut last = 0;
+        let numbered = self.items.iter().enumerate().filter(|(_, item)| {
+            let bundle = item.event.head.bundle;
+            bundle == 0 || std::mem::replace(&mut last, bundle) != bundle
+        });
         self.index = Some(
             numbered
                 .filter(|(_, i)| i.event.head.class == Class::State || i.event.head.replaceable)

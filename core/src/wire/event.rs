@@ -31,6 +31,8 @@ pub struct Head {
     pub hop: u8,
     /// Hash of the uid: the key of that replacement.
     pub uid_hash: u64,
+    /// Events queued one behind the other with the same number are replaced, dropped and written together; 0 = alone.
+    pub bundle: u32,
 }
 
 /// One event, shared by all queues it is in.

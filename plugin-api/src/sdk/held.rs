@@ -51,6 +51,11 @@ impl Held<'_> {
 
     /// Delivers first each notice to its own target, then the event, in one step per receiver.
     ///
+    /// A position of something that moves (`a-*` that identifies its sender or has `how` `m-*`, without `<archive/>`) is one
+    /// state with its notices, when it has no more notices than destinations and all targets are audiences or connections:
+    /// for a client that reads slowly the newest of its uid and destinations replaces the older one, notices and event
+    /// together, and both may go. Everything else is never dropped (mission.md 7.3).
+    ///
     /// # Errors
     /// `InTransaction`, `Gone`; an unknown audience.
     pub fn release(mut self, before: &[(Cot, Send)], target: Target) -> Result<()> {

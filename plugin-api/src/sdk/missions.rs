@@ -2,13 +2,21 @@
 //!
 //! Everything that changes a mission goes the way a client's request goes: one transaction with its change, then the notices.
 //! Rights are not looked at unless they are asked for ([`Ask::Rights`]): who acts for somebody asks first. The bus topic
-//! [`CHANGED`] tells that there are new changes; [`Ask::Changes`] reads them.
+//! [`CHANGED`] tells that there are new changes; [`Ask::Changes`] reads them. What is edited without a change record is told
+//! by [`EDITED`].
+//!
+//! It grows by fields with defaults and by variants of [`Ask`]: a mission plugin that does not know one refuses it as
+//! `Invalid`, and does not see a field it does not know.
 //!
 //! Errors: `NotFound` (no such mission or thing, or it was deleted), `Forbidden`, `Invalid`, `Constraint` (there already).
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::{FileInfo, Service, StoredEvent};
+
+mod edit;
+
+pub use edit::{EDITED, Edited, Feed, Hidden, Settings, kind};
 
 /// See the file's head.
 pub struct Missions;
@@ -87,6 +95,8 @@ pub struct NewMission {
     pub parent: Option<Key>,
     /// Its first member, an owner: client uid and user.
     pub owner: Option<(String, String)>,
+    /// Everything else it begins with; what stands above counts where both say something.
+    pub settings: Settings,
 }
 
 /// A mission, without what is in it.
@@ -117,6 +127,22 @@ pub struct MissionInfo {
     pub invite_only: bool,
     /// Role of who has none of their own.
     pub default_role: String,
+    /// Legacy room name.
+    pub chat_room: String,
+    /// Free text.
+    pub base_layer: String,
+    /// Free text.
+    pub bbox: String,
+    /// `x y,x y…`; "" = unset.
+    pub bounding_polygon: String,
+    /// Folder of a COP.
+    pub path: String,
+    /// Free text.
+    pub classification: String,
+    /// s UTC; None = never.
+    pub expiration: Option<i64>,
+    /// Guid of the mission it is below; told by [`Ask::Find`] and [`Ask::List`].
+    pub parent: Option<String>,
 }
 
 /// A record of another tool that a mission points to.
@@ -222,7 +248,7 @@ pub enum Ask {
     ExternalChanged(Key, String, Option<String>, String, By),
     /// Makes (client uid, user) a member with a role, live at once.
     Subscribe(Key, String, String, String),
-    /// Puts a mission below another, or (None) below none.
+    /// Puts a mission below another, or (None) below none. [`Ask::Assign`] says by whom.
     SetParent(Key, Option<Key>),
     /// Writes a log entry (JSON, mission.md 3.8) of these missions, new or (by its id) again. Its id is in `messages`.
     PutLog(Vec<Key>, String, By),
@@ -236,6 +262,23 @@ pub enum Ask {
     Tell(Key, String, By),
     /// Changes with a number above this, at most so many, oldest first; of one mission or of all.
     Changes(Option<Key>, i64, u32),
+    /// Other settings. `t-x-m-c-m` when one is another than before.
+    Update(Key, Settings, By),
+    /// As [`Ask::SetParent`], by somebody.
+    Assign(Key, Option<Key>, By),
+    /// Adds a map layer (JSON, mission.md 1.7, with its `uid`): a change. One that is there is written over: no change,
+    /// nobody is told.
+    PutMapLayer(Key, String, By),
+    /// Removes a map layer: a change.
+    RemoveMapLayer(Key, String, By),
+    /// Attaches a data feed (a change), or gives one that is attached these filters (none).
+    PutFeed(Key, Feed, By),
+    /// Detaches it, by its `uid`: a change.
+    RemoveFeed(Key, String, By),
+    /// Its log, folders, map layers and feeds.
+    Attachments(Key),
+    /// The hash of its password, for a server that is to have the same mission.
+    PasswordHash(Key),
 }
 
 /// What somebody may do in a mission.
@@ -268,6 +311,16 @@ pub struct Answer {
     pub changes: Vec<ChangeInfo>,
     /// What was not done, and why.
     pub messages: Vec<String>,
+    /// To [`Ask::Attachments`]: log entries as clients read them (JSON), oldest first.
+    pub log: Vec<String>,
+    /// To [`Ask::Attachments`]: folders, and items in them, in no order.
+    pub folders: Vec<Folder>,
+    /// To [`Ask::Attachments`]: map layers (JSON).
+    pub map_layers: Vec<String>,
+    /// To [`Ask::Attachments`].
+    pub feeds: Vec<Feed>,
+    /// To [`Ask::PasswordHash`]; None = it has none.
+    pub password_hash: Option<Hidden>,
 }
 
 impl Service for Missions {

@@ -29,7 +29,8 @@ pub struct Config {
     pub coalesce_changes: Period,
     /// How long a change stays listed that is not the newest of its item; 0 = for ever.
     pub change_history: Period,
-    /// File notices go to so many members at a time (4.6); 0 = to all at once.
+    /// File notices go to so many members at a time (4.6). Only 0 = to all at once is there (see NEEDS.md): anything else is
+    /// refused, so that nobody believes that it does something.
     pub concurrent_downloads: usize,
     /// Adds the element `contentHash` to file notices (4.3).
     pub notify_content_hash: bool,
@@ -67,6 +68,9 @@ impl Config {
             if value == 0 {
                 return Err(Error::config(key, "must be at least 1, or no mission can hold anything"));
             }
+        }
+        if self.concurrent_downloads != 0 {
+            return Err(Error::config("concurrent_downloads", "must be 0: this version tells all members of a file at once"));
         }
         if self.max_package_bytes.0 == 0 {
             return Err(Error::config("max_package_bytes", "must be more than 0, or no package can be loaded"));
@@ -160,5 +164,7 @@ mod tests {
             let failure = fts_plugin_api::abi::Failure::from(config.check().unwrap_err());
             assert_eq!(failure.place.as_str(), key);
         }
+        let downloads = Config { concurrent_downloads: 4, ..Config::default() };
+        assert!(downloads.check().is_err(), "what does nothing is not accepted");
     }
 }

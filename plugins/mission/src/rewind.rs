@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::{
     adding,
     desk::Desk,
+    edits,
     items::{self, Added, NewCot},
     model::{ChangeKind, Layer, Mission, Resource, Subject},
     notice::Notice,
@@ -220,6 +221,7 @@ fn rearrange(w: &mut Write<'_, '_>, mission: &Mission, folders: &[Layer], author
     for layer in folders {
         layers::insert(w.tx, mission.id, layer, author)?;
     }
+    edits::folders(w, &mission, &before, folders, author);
     // Members read the tree again on any of these.
     if let Some(layer) = folders.first().or(before.first()) {
         w.notice(Notice::live("t-x-m-c-h", &mission, author, &xml::layer(layer)));

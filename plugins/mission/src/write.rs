@@ -1,7 +1,8 @@
 //! The write path: everything of one request or event in one transaction, and then, in order, what follows from it.
 //!
 //! The pen is taken ([`Desk`]): one writer at a time. One transaction: rows, change, stored event. After the commit what
-//! was noted in [`Write`] is carried out in the order it was noted: audiences, notices. Then the pen is given back. So a
+//! was noted in [`Write`] is carried out in the order it was noted: audiences, notices. Then other plugins are told of
+//! changes and edits, and the pen is given back. So a
 //! client that is told of a change can read it, and notices leave in the order of change numbers.
 //!
 //! Inside the closure only the database works (`InTransaction`): ask the host for files, clients, password hashes before.
@@ -9,7 +10,12 @@
 use std::collections::HashMap;
 
 use fts_plugin_api::{
-    sdk::{Error, missions::CHANGED, sql::Tx},
+    message,
+    sdk::{
+        Error,
+        missions::{CHANGED, EDITED, Edited},
+        sql::Tx,
+    },
     tracing,
 };
 
@@ -42,6 +48,8 @@ pub struct Write<'t, 'h> {
     /// The newest number of the journal by mission: what is above it was never stored.
     journal: HashMap<i64, u64>,
     after: Vec<After>,
+    /// What is edited without a change record.
+    edits: Vec<Edited>,
 }
 
 /// What follows a commit.
@@ -70,6 +78,13 @@ impl Write<'_, '_> {
     /// Notes a notice.
     pub fn notice(&mut self, notice: Notice) {
         self.after.push(After::Notice(notice));
+    }
+
+    /// Notes an edit without a change record ([`crate::edits`]); null = what was edited is gone.
+    pub fn edited(&mut self, mission: &Mission, kind: &str, what: &str, json: &serde_json::Value, author: &str) {
+        let json = if json.is_null() { String::new() } else { json.to_string() };
+        let (mission, kind, what) = (mission.guid.clone(), kind.to_owned(), what.to_owned());
+        self.edits.push(Edited { mission, kind, what, json, author: author.to_owned(), federated: self.federated });
     }
 
     /// Writes a change that happens now, and notes its notice.
@@ -211,9 +226,10 @@ impl Desk {
                 counted: HashMap::new(),
                 journal: HashMap::new(),
                 after: Vec::new(),
+                edits: Vec::new(),
             };
             match f(&mut write) {
-                Ok(value) => Ok((value, write.after, write.newest)),
+                Ok(value) => Ok((value, write.after, write.newest, write.edits)),
                 Err(refusal) => {
                     refused = Some(refusal);
                     Err(Error::new("refused"))
@@ -223,9 +239,12 @@ impl Desk {
         let sql = self.host.sql();
         let done = if lazy { sql.tx_lazy(work) } else { sql.tx(work) };
         match (done, refused) {
-            (Ok((value, after, newest)), _) => {
+            (Ok((value, after, newest, edits)), _) => {
                 let value = then(value, after);
-                self.publish(newest);
+                if newest > 0 {
+                    self.publish(CHANGED, newest.to_string().as_bytes());
+                }
+                edits.iter().for_each(|edit| self.publish(EDITED, &message::pack(edit)));
                 Ok(value)
             }
             (Err(_), Some(refusal)) => Err(refusal),
@@ -233,12 +252,9 @@ impl Desk {
         }
     }
 
-    /// Other plugins learn that there are changes up to this number (0 = none).
-    fn publish(&self, newest: i64) {
-        if newest == 0 {
-            return;
-        }
-        if let Err(error) = self.host.publish(CHANGED, newest.to_string().as_bytes()) {
+    /// Other plugins learn of it.
+    fn publish(&self, topic: &str, bytes: &[u8]) {
+        if let Err(error) = self.host.publish(topic, bytes) {
             tracing::warn!(event = "mission.unpublished", "other plugins do not know of a change yet: {error}");
         }
     }

@@ -66,7 +66,9 @@ fn missions_are_listed_and_shown_without_secrets() {
     let flood = all.as_array().unwrap().iter().find(|m| m["guid"] == guid.as_str()).unwrap();
     assert_eq!((&flood["items"], &flood["files"], &flood["subscribers"]), (&json!(2), &json!(1), &json!(2)));
     assert!(flood["event_bytes"].as_u64().unwrap() > 100);
+    assert_eq!(flood["file_bytes"], "one.txt".len());
     let one = ask(&scene, "GET", &format!("{ADMINS}/flood%20north"), 200);
+    assert_eq!(one["qr_code"], Value::Null, "no CoT over TLS here");
     assert_eq!(one["members"][1]["user"], "bob");
     assert_eq!(ask(&scene, "GET", &format!("{ADMINS}/{guid}"), 200), one);
     assert!(!one.to_string().contains("token"));

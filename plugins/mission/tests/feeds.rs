@@ -40,6 +40,20 @@ fn asked(scene: &Scene) -> Vec<String> {
 }
 
 #[test]
+fn other_filters_of_an_attached_feed_count_at_once() {
+    let (scene, .., path) = shared();
+    let put = |types: &str| {
+        let feed = json!({"uid": "f", "dataFeedUid": "ais", "filterCotTypesSerialized": types});
+        let answer = scene.call(DORA, "PUT", &format!("{path}?creatorUid=D")).json(&json!({"feeds": [feed]})).send();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    };
+    put(r#"["a-*"]"#);
+    assert_eq!(asked(&scene), ["a-*"]);
+    put(r#"["b-*"]"#);
+    assert_eq!(asked(&scene), ["b-*"]);
+}
+
+#[test]
 fn only_what_some_feed_wants_is_asked_about() {
     let (scene, .., path) = shared();
     let attach = |filter: &str| {

@@ -4,7 +4,10 @@ mod scene;
 
 use fts_plugin_api::sdk::{
     Code, FileInfo,
-    missions::{Answer, Ask, By, CHANGED, External, Folder, Key, Missions, NewFile, NewMission, Who},
+    missions::{
+        Answer, Ask, By, CHANGED, EDITED, Edited, External, Feed, Folder, Hidden, Key, Missions, NewFile, NewMission,
+        Settings, Who,
+    },
 };
 use scene::*;
 use serde_json::json;
@@ -19,6 +22,31 @@ fn ask(scene: &Scene, ask: Ask) -> Answer {
 
 fn refused(scene: &Scene, ask: Ask) -> Code {
     scene.host.ask::<Missions>(&ask).unwrap_err().code()
+}
+
+thread_local! {
+    /// Edits this test has seen.
+    static SEEN: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// (kind, what, JSON, federated) of every edit that was told since the last time. Notices are forgotten, too.
+fn edits(scene: &Scene) -> Vec<(String, String, serde_json::Value, bool)> {
+    let told: Vec<_> = scene.host.published().into_iter().filter(|(topic, _)| topic == EDITED).collect();
+    let seen = SEEN.replace(told.len());
+    scene.host.forget();
+    let edits = told.into_iter().skip(seen).map(|(_, bytes)| {
+        let Edited { kind, what, json, federated, .. } = Edited::read(&bytes).unwrap();
+        (kind, what, serde_json::from_str(&json).unwrap_or_default(), federated)
+    });
+    edits.collect()
+}
+
+fn kinds_of(scene: &Scene) -> Vec<(String, String)> {
+    edits(scene).into_iter().map(|(kind, what, ..)| (kind, what)).collect()
+}
+
+fn far() -> By {
+    By { author: "F".into(), at: None, federated: true }
 }
 
 fn named(name: &str) -> Key {
@@ -189,4 +217,176 @@ fn log_entries_and_folders_come_from_elsewhere() {
     ask(&scene, Ask::Delete { mission: key, deep: false, by: sign });
     let last = ask(&scene, Ask::Changes(None, 0, 100)).changes.pop().unwrap();
     assert!(last.federated && last.json.contains("DELETE_MISSION"));
+}
+
+#[test]
+fn a_mission_of_another_server_is_made_with_everything_it_has_there() {
+    let scene = Scene::new();
+    let hash = format!("$2a$10${}", "x".repeat(53));
+    let settings = Settings {
+        description: Some("d".into()),
+        chat_room: Some("room".into()),
+        base_layer: Some("osm".into()),
+        bbox: Some("1,2,3,4".into()),
+        bounding_polygon: Some("1 2,3 4,5 6,1 2".into()),
+        path: Some("/cop".into()),
+        classification: Some("none".into()),
+        expiration: Some(NOW / 1_000 + 60),
+        invite_only: Some(true),
+        password_hash: Some(Hidden(hash.clone())),
+        ..Settings::default()
+    };
+    let new = NewMission {
+        name: "Far".into(),
+        groups: vec!["__ANON__".into()],
+        parent: Some(named("citrap")),
+        settings: settings.clone(),
+        ..NewMission::default()
+    };
+    assert!(!format!("{new:?}").contains(&hash));
+    ask(&scene, Ask::Create(new.clone(), far()));
+    assert!(scene.kinds(scene.b).is_empty(), "who is not invited is not told");
+    let info = ask(&scene, Ask::Find(named("Far"))).missions.remove(0);
+    let citrap = ask(&scene, Ask::Find(named("citrap"))).missions.remove(0);
+    assert_eq!((info.chat_room.as_str(), info.base_layer.as_str(), info.bbox.as_str()), ("room", "osm", "1,2,3,4"));
+    assert_eq!((info.path.as_str(), info.classification.as_str()), ("/cop", "none"));
+    assert_eq!((info.description.as_str(), info.tool.as_str()), ("d", "public"));
+    assert_eq!((info.bounding_polygon.as_str(), info.expiration), ("1 2,3 4,5 6,1 2", Some(NOW / 1_000 + 60)));
+    assert_eq!((info.parent, info.protected, info.invite_only), (Some(citrap.guid), true, true));
+    assert_eq!(ask(&scene, Ask::PasswordHash(named("Far"))).password_hash, Some(Hidden(hash)));
+    for bad in [
+        Settings { expiration: Some(-2), ..Settings::default() },
+        Settings { default_role: Some("KING".into()), ..Settings::default() },
+        Settings { password_hash: Some(Hidden("pw".into())), ..Settings::default() },
+    ] {
+        let again = NewMission { name: "Other".into(), settings: bad.clone(), ..new.clone() };
+        assert_eq!(refused(&scene, Ask::Create(again, far())), Code::Invalid, "{bad:?}");
+        assert_eq!(refused(&scene, Ask::Update(named("Far"), bad, far())), Code::Invalid);
+    }
+}
+
+#[test]
+fn settings_are_written_and_told_once() {
+    let (scene, _, _) = Scene::flood();
+    let update = |new: Settings, by: By| ask(&scene, Ask::Update(named("Flood North"), new, by));
+    let new = Settings {
+        classification: Some("c".into()),
+        keywords: Some(vec!["a".into(), "b".into(), "a".into()]),
+        expiration: Some(NOW / 1_000 + 60),
+        ..Settings::default()
+    };
+    update(new.clone(), far());
+    assert_eq!(scene.kinds(scene.b), ["t-x-m-c-m"]);
+    let (kind, end) = ("details".to_owned(), json!(NOW / 1_000 + 60));
+    assert_eq!(
+        edits(&scene),
+        [
+            ("keywords".into(), String::new(), json!(["a", "b"]), true),
+            ("expiration".into(), String::new(), end, true),
+            (kind, String::new(), json!(null), true)
+        ]
+    );
+    update(new, far());
+    assert!(scene.kinds(scene.b).is_empty() && edits(&scene).is_empty(), "nothing is another than before");
+    update(Settings { expiration: Some(-1), password_hash: Some(Hidden(String::new())), ..Settings::default() }, far());
+    assert_eq!(kinds_of(&scene), [("expiration".to_owned(), String::new())]);
+    let mission = scene.ask(BOB, "GET", FLOOD, 200)["data"][0].clone();
+    assert_eq!((&mission["classification"], &mission["keywords"]), (&json!("c"), &json!(["a", "b"])));
+    assert_eq!((&mission["expiration"], &mission["tool"]), (&json!(-1), &json!("public")));
+}
+
+#[test]
+fn map_layers_and_feeds_come_from_elsewhere() {
+    let (scene, guid, _) = Scene::flood();
+    let key = Key::Guid(guid);
+    let layer = |url: &str| Ask::PutMapLayer(key.clone(), json!({"uid": "l", "url": url}).to_string(), far());
+    ask(&scene, layer("http://a"));
+    assert_eq!((scene.kinds(scene.a), edits(&scene).len()), (vec!["t-x-m-c".to_owned()], 0));
+    ask(&scene, layer("http://b"));
+    assert!(scene.kinds(scene.a).is_empty(), "in place: nobody is told");
+    let (kind, what, json, federated) = edits(&scene).remove(0);
+    assert_eq!((kind.as_str(), what.as_str(), &json["url"], federated), ("map-layer", "l", &json!("http://b"), true));
+    assert_eq!(
+        (&json["creatorUid"], refused(&scene, Ask::PutMapLayer(key.clone(), "{}".into(), far()))),
+        (&json!("F"), Code::Invalid)
+    );
+
+    let feed = |types: &[&str], groups: &[&str]| Feed {
+        uid: "f".into(),
+        data_feed_uid: "ais".into(),
+        filter_cot_types: types.iter().map(|t| (*t).to_owned()).collect(),
+        groups: groups.iter().map(|g| (*g).to_owned()).collect(),
+        ..Feed::default()
+    };
+    let wanted = || scene.host.intercepts().into_iter().find(|i| i.key == "feeds").unwrap().types;
+    ask(&scene, Ask::PutFeed(key.clone(), feed(&["a-*"], &[]), far()));
+    assert_eq!((scene.kinds(scene.a), wanted()), (vec!["t-x-m-c".to_owned()], vec!["a-*".to_owned()]));
+    scene.host.forget();
+    ask(&scene, Ask::PutFeed(key.clone(), feed(&["b-*"], &["Red"]), far()));
+    assert_eq!((scene.kinds(scene.a).len(), wanted()), (0, vec!["b-*".to_owned()]));
+    assert_eq!(kinds_of(&scene), [("feed".to_owned(), "f".to_owned())]);
+    assert_eq!(refused(&scene, Ask::PutFeed(key.clone(), feed(&["a-*-*"], &[]), far())), Code::Invalid);
+    assert_eq!(refused(&scene, Ask::PutFeed(named("citrap"), feed(&[], &[]), far())), Code::Invalid, "whose events?");
+
+    let all = ask(&scene, Ask::Attachments(key.clone()));
+    assert_eq!((all.map_layers.len(), all.feeds), (1, vec![Feed { name: "ais".into(), ..feed(&["b-*"], &["Red"]) }]));
+    let last = ask(&scene, Ask::Changes(None, 0, 100)).changes.pop().unwrap();
+    assert!(last.federated && last.json.contains("CREATE_DATA_FEED"));
+    ask(&scene, Ask::RemoveMapLayer(key.clone(), "l".into(), far()));
+    ask(&scene, Ask::RemoveFeed(key.clone(), "f".into(), far()));
+    assert!(wanted().is_empty());
+    assert_eq!(refused(&scene, Ask::RemoveMapLayer(key.clone(), "l".into(), far())), Code::NotFound);
+    assert_eq!(refused(&scene, Ask::RemoveFeed(key, "f".into(), far())), Code::NotFound);
+}
+
+#[test]
+fn other_plugins_see_what_is_edited_without_a_change() {
+    let (scene, guid, _) = Scene::flood();
+    let key = Key::Guid(guid);
+    ask(&scene, Ask::PutLog(vec![key.clone()], json!({"id": "l-1", "content": "x"}).to_string(), far()));
+    let (kind, what, entry, federated) = edits(&scene).remove(0);
+    assert_eq!((kind.as_str(), what.as_str(), &entry["content"], federated), ("log", "l-1", &json!("x"), true));
+    assert_eq!(entry["missionNames"], json!(["Flood North"]));
+    let body = |text: &str| {
+        scene
+            .call(ALICE, "POST", "/Marti/api/missions/logs/entries?creatorUid=A")
+            .json(&serde_json::from_str::<serde_json::Value>(text).unwrap())
+            .send()
+    };
+    assert_eq!(body(r#"{"content":"y","creatorUid":"A","missionNames":["Flood North"]}"#).status, 201);
+    let own = edits(&scene).remove(0);
+    assert_eq!((own.0.as_str(), own.3), ("log", false), "a client's");
+    ask(&scene, Ask::RemoveLog("l-1".into(), far()));
+    assert_eq!(kinds_of(&scene), [("log-removed".to_owned(), "l-1".to_owned())]);
+
+    let path = |rest: &str| format!("{FLOOD}/{rest}creatorUid=A");
+    scene.ask(ALICE, "PUT", &path("layers?uid=k&name=K&type=GROUP&"), 200);
+    let (kind, what, folder, _) = edits(&scene).remove(0);
+    assert_eq!(
+        (kind.as_str(), what.as_str(), &folder["name"], &folder["type"]),
+        ("folder", "k", &json!("K"), &json!("GROUP"))
+    );
+    assert_eq!(ask(&scene, Ask::Attachments(key.clone())).folders[0].uid, "k");
+    scene.ask(ALICE, "PUT", &path("layers/k/name?name=L&"), 200);
+    assert_eq!(edits(&scene)[0].2["name"], "L");
+    scene.ask(ALICE, "DELETE", &path("layers?uid=k&"), 200);
+    assert_eq!(kinds_of(&scene), [("folder-removed".to_owned(), "k".to_owned())]);
+
+    scene.ask(ALICE, "PUT", &path(&format!("expiration?expiration={}&", NOW / 1_000 + 60)), 200);
+    assert_eq!(edits(&scene)[0].2, json!(NOW / 1_000 + 60));
+    scene.call(ALICE, "PUT", &path("keywords?")).json(&json!(["k"])).send();
+    assert_eq!(edits(&scene)[0].2, json!(["k"]));
+    scene.ask(ALICE, "PUT", &path("parent/citrap?"), 200);
+    let above = ask(&scene, Ask::Find(named("citrap"))).missions[0].guid.clone();
+    assert_eq!(kinds_of(&scene), [("parent".to_owned(), above)]);
+    ask(&scene, Ask::Assign(key.clone(), None, far()));
+    let cleared = edits(&scene).remove(0);
+    assert_eq!((cleared.0.as_str(), cleared.1.as_str(), cleared.3), ("parent", "", true));
+    scene.ask(ALICE, "PUT", &path("password?password=p&"), 200);
+    let told =
+        scene.host.published().into_iter().filter(|(topic, _)| topic == EDITED).map(|(_, b)| b).collect::<Vec<_>>();
+    assert!(!told.is_empty() && told.iter().all(|b| !String::from_utf8_lossy(b).contains("argon2")));
+    assert_eq!(kinds_of(&scene), [("details".to_owned(), String::new())]);
+    scene.ask(ALICE, "PUT", &path("parent/exchecktemplatesx?"), 404);
+    assert!(edits(&scene).is_empty(), "what was refused is told to nobody");
 }

@@ -20,7 +20,16 @@ pub fn named(mission: &Value) -> String {
 /// What is in one.
 pub fn amounts(mission: &Value) -> String {
     let n = |key: &str| text(&mission[key]);
-    format!("{} items, {} files, {} changes, {} members", n("items"), n("files"), n("changes"), n("subscribers"))
+    let bytes = |key: &str| output::size(mission[key].as_u64().unwrap_or_default());
+    format!(
+        "{} items, {} files ({}), {} changes, {} of events, {} members",
+        n("items"),
+        n("files"),
+        bytes("file_bytes"),
+        n("changes"),
+        bytes("event_bytes"),
+        n("subscribers")
+    )
 }
 
 fn groups(mission: &Value) -> String {
@@ -73,6 +82,7 @@ pub fn one(mission: &Value) -> String {
         ("ends", expires.map(|at| fts_plugin_api::cot::format_time(at.saturating_mul(1000))).unwrap_or_default()),
         ("entry", kept.join(", ")),
         ("holds", amounts(mission)),
+        ("qr code", text(&mission["qr_code"])),
     ] {
         if !value.is_empty() {
             out += &format!("  {key:<8} {value}\n");
@@ -119,7 +129,7 @@ mod tests {
         let mission = json!({"guid": "g", "name": "Flood North", "tool": "public", "groups": ["A", "B"],
             "all_groups": false, "creator_uid": "", "created": "2026-03-01T10:00:00.123Z", "edited": "2026-03-01T11:00:00.123Z",
             "expiration": -1, "protected": true, "invite_only": false, "items": 2, "files": 1, "subscribers": 1, "changes": 4,
-            "event_bytes": 1200,
+            "event_bytes": 1200, "file_bytes": 3000, "qr_code": "h:8089:ssl,h-8443-ssl-Flood North,Flood North",
             "members": [{"client_uid": "A-1", "user": "alice", "role": "MISSION_OWNER", "active": true, "since": "2026-03-01T10:00:00.123Z"}],
             "snapshots": []});
         let all = list(&json!([mission]));
@@ -128,6 +138,11 @@ mod tests {
             "{all}"
         );
         let page = one(&mission);
+        assert!(
+            page.contains("holds    2 items, 1 files (3.0 kB), 4 changes, 1.2 kB of events, 1 members\n"),
+            "{page}"
+        );
+        assert!(page.contains("qr code  h:8089:ssl,h-8443-ssl-Flood North,Flood North\n"), "{page}");
         assert!(
             page.contains("entry    has a password\n") && page.contains("A-1     alice  MISSION_OWNER  yes"),
             "{page}"

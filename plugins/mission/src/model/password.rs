@@ -23,6 +23,18 @@ impl PasswordHash {
         Ok(Self(host.tokens().hash(password)?))
     }
 
+    /// As another server hashed it.
+    ///
+    /// # Errors
+    /// It is neither argon2id nor bcrypt: nobody could ever say the password.
+    pub fn foreign(text: &str) -> Result<Self, Refusal> {
+        let known = ["$argon2id$", "$2a$", "$2b$", "$2x$", "$2y$"].iter().any(|form| text.starts_with(form));
+        if !known || text.len() > LONGEST || !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(Refusal::Bad("the hash of the password is neither argon2id nor bcrypt".into()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
     /// As it was stored.
     pub fn stored(text: String) -> Self {
         Self(text)
@@ -56,5 +68,13 @@ mod tests {
     #[test]
     fn a_hash_is_never_shown() {
         assert_eq!(format!("{:?}", PasswordHash::stored("secret".into())), "PasswordHash(…)");
+    }
+
+    #[test]
+    fn a_foreign_hash_is_one_that_can_be_checked() {
+        assert!(PasswordHash::foreign("$2a$10$abc").is_ok() && PasswordHash::foreign("$argon2id$v=19$x").is_ok());
+        for bad in ["", "secret", "$1$abc", "$2a$10$a b", "5f4dcc3b5aa765d61d8327deb882cf99"] {
+            assert!(PasswordHash::foreign(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     adding::{self, Item, What},
+    edits,
     items::{self, Added, NewCot},
     model::{ChangeKind, External, LogEntry, Mission, Resource, Stamp, Subject},
     notice::Notice,
@@ -305,11 +306,13 @@ fn make(
                 ..entry.clone()
             };
             logs::put(w.tx, &entry, &[mission.id])?;
+            edits::log(w, mission, &entry)?;
             w.notice(Notice::live("t-x-m-c-l", mission, creator, ""));
         }
         Step::Unlog(id) => {
             own_entry(w, mission, id)?;
             logs::remove(w.tx, id)?;
+            edits::log_removed(w, mission, id, creator);
             w.notice(Notice::live("t-x-m-c-l", mission, creator, ""));
         }
     }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use fts_plugin_api::{
+    message::ServerInfo,
     params as values,
     sdk::{Auth, DELETE, Error, GET, Listeners, POST, Request, Response},
     tracing,
@@ -21,6 +22,7 @@ use crate::{
     },
     book::Book,
     caller::Caller,
+    chat,
     desk::Desk,
     model::{Mission, Stamp, read_time},
     params,
@@ -72,8 +74,18 @@ fn show(desk: &Desk, request: &mut Request, _: &Caller) -> Answer {
     };
     shown["members"] = members.iter().map(member).collect();
     let named = |s: Snapshot| json!({"name": s.name, "taken": Stamp(s.taken), "change": s.change_id});
+    shown["qr_code"] = join(desk.host.server(), &mission.name).map_or(Value::Null, Value::from);
     shown["snapshots"] = snapshots::of_mission(&sql, mission.id)?.into_iter().map(named).collect();
     Ok(Response::json(&shown))
+}
+
+/// What clients of OpenTAKServer read from a QR code to join a mission: `HOST:PORT:ssl,HOST-8443-ssl-NAME,NAME`, the port
+/// that of CoT over TLS (mission.md 8.12). None = the server does not know its name or has no such port; the name has a comma.
+fn join(server: &ServerInfo, name: &str) -> Option<String> {
+    let (host, cot) = (&server.public_host, server.listeners.iter().find(|(listener, _)| listener == "cot_tls"));
+    let port = cot?.1.rsplit_once(':')?.1;
+    let room = chat::room(host, name);
+    (!host.is_empty() && !name.contains(',')).then(|| format!("{host}:{port}:ssl,{room},{name}"))
 }
 
 fn outline(desk: &Desk, mission: &Mission) -> Result<Value, Refusal> {
@@ -96,6 +108,9 @@ fn outline(desk: &Desk, mission: &Mission) -> Result<Value, Refusal> {
         "subscribers": count("SELECT count(*) AS n FROM mission_subscription WHERE mission_id = ?1")?,
         "changes": count("SELECT count(*) AS n FROM mission_change WHERE mission_id = ?1")?,
         "event_bytes": count("SELECT sum(length(xml)) AS n FROM mission_cot WHERE mission_id = ?1")?,
+        "file_bytes": count(
+            "SELECT sum(json_extract(resource_json, '$.size')) AS n FROM mission_content WHERE mission_id = ?1"
+        )?,
     }))
 }
 
@@ -202,4 +217,21 @@ fn find(desk: &Desk, request: &Request) -> Result<Mission, Refusal> {
         return Ok(mission);
     }
     missions::by_name(&sql, wanted)?.into_iter().next().ok_or_else(|| Refusal::none("mission", wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_names_server_room_and_mission() {
+        let at = |name: &str, address: &str| (name.to_owned(), address.to_owned());
+        let server =
+            |host: &str, listeners| ServerInfo { public_host: host.into(), listeners, ..ServerInfo::default() };
+        let all = || vec![at("cot_tcp", "0.0.0.0:8087"), at("cot_tls", "[::]:8089")];
+        assert_eq!(join(&server("h", all()), "Flood North").unwrap(), "h:8089:ssl,h-8443-ssl-Flood North,Flood North");
+        assert_eq!(join(&server("h", all()), "a,b"), None, "a comma separates");
+        assert_eq!(join(&server("", all()), "a"), None);
+        assert_eq!(join(&server("h", Vec::new()), "a"), None);
+    }
 }

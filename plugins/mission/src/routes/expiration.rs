@@ -1,6 +1,7 @@
 //! M-15: when a mission ends by itself ([`crate::expiry`] ends it).
 use crate::{
     answer::{self, Answer},
+    edits,
     model::Mission,
     params,
     refusal::Refusal,
@@ -14,9 +15,13 @@ pub fn put(visit: &mut Visit<'_>) -> Answer {
     if expiration < -1 {
         return Err(Refusal::Bad(format!("expiration={expiration}: a time in seconds is expected, or -1 for never")));
     }
+    let author = visit.creator();
     visit.desk.write(|w| {
-        let mission = w.fresh(&visit.mission)?;
-        Ok(missions::update(w.tx, &Mission { expiration, ..mission })?)
+        let before = w.fresh(&visit.mission)?;
+        let mission = Mission { expiration, ..before.clone() };
+        missions::update(w.tx, &mission)?;
+        edits::settings(w, &before, &mission, &author);
+        Ok(())
     })?;
     Ok(answer::empty())
 }

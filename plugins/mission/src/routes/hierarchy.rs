@@ -7,11 +7,13 @@ use fts_plugin_api::sdk::{DELETE, GET, PUT};
 use crate::{
     answer::{self, Answer},
     book::{self, Book},
+    edits,
     model::{Mission, MissionView, Permission},
     present::{self, Depth},
     refusal::Refusal,
     store::{Db, missions},
     visit::Visit,
+    write::Write,
 };
 
 /// Paths of this family.
@@ -30,24 +32,41 @@ fn set(visit: &mut Visit<'_>) -> Answer {
         true => book::by_guid(visit.desk, &visit.caller, &wanted)?,
         false => book::by_name(visit.desk, &visit.caller, &wanted)?,
     };
+    let author = visit.creator();
     visit.desk.write(|w| {
-        let child = w.fresh(&visit.mission)?;
         let parent = w.fresh(&parent)?;
-        if is_above(w.tx, child.id, &parent)? {
-            return Err(Refusal::Bad(format!("{:?} would be above itself", child.name)));
-        }
-        Ok(missions::update(w.tx, &Mission { parent_id: Some(parent.id), ..child })?)
+        move_below(w, &visit.mission, Some(&parent), &author).map(drop)
     })?;
     Ok(answer::empty())
 }
 
 /// M-57: also when there is none.
 fn clear(visit: &mut Visit<'_>) -> Answer {
-    visit.desk.write(|w| {
-        let child = w.fresh(&visit.mission)?;
-        Ok(missions::update(w.tx, &Mission { parent_id: None, ..child })?)
-    })?;
+    let author = visit.creator();
+    visit.desk.write(|w| move_below(w, &visit.mission, None, &author).map(drop))?;
     Ok(answer::empty())
+}
+
+/// Puts a mission below another, or below none; what it is now.
+///
+/// # Errors
+/// 400 for one above itself, 410; the database.
+pub fn move_below(
+    w: &mut Write<'_, '_>,
+    child: &Mission,
+    parent: Option<&Mission>,
+    author: &str,
+) -> Result<Mission, Refusal> {
+    let child = w.fresh(child)?;
+    if let Some(parent) = parent
+        && is_above(w.tx, child.id, parent)?
+    {
+        return Err(Refusal::Bad(format!("{:?} would be above itself", child.name)));
+    }
+    let child = Mission { parent_id: parent.map(|p| p.id), ..child };
+    missions::update(w.tx, &child)?;
+    edits::parent(w, &child, parent, author);
+    Ok(child)
 }
 
 /// M-59.
@@ -85,7 +104,7 @@ fn shown(visit: &Visit<'_>, mission: &Mission) -> Result<Option<MissionView>, Re
 }
 
 /// Is this row the mission, or above it? Rows that are written here make no ring, so the way up ends.
-pub fn is_above(db: &impl Db, id: i64, mission: &Mission) -> Result<bool, Refusal> {
+fn is_above(db: &impl Db, id: i64, mission: &Mission) -> Result<bool, Refusal> {
     let sql = "WITH RECURSIVE up (id) AS (SELECT ?1 UNION
             SELECT m.parent_id FROM mission m JOIN up ON m.id = up.id WHERE m.parent_id IS NOT NULL)
         SELECT count(*) AS n FROM up WHERE id = ?2";

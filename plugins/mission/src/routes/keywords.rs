@@ -2,11 +2,12 @@
 //!
 //! A list replaces what was there. No change is recorded; those of a mission are announced to its groups, those of an item
 //! or file to the live members, with the new list.
-use fts_plugin_api::sdk::{DELETE, PUT};
+use fts_plugin_api::sdk::{DELETE, PUT, missions::kind};
 
 use crate::{
     answer::{self, Answer},
     book::Book,
+    edits,
     model::{Mission, Permission},
     notice::Notice,
     notice_xml as xml,
@@ -61,7 +62,9 @@ fn replace(visit: &Visit<'_>, new: impl FnOnce(&Mission) -> Result<Vec<String>, 
     let author = visit.creator();
     visit.desk.write(|w| {
         let mission = w.fresh(&visit.mission)?;
-        missions::set_keywords(w.tx, mission.id, &new(&mission)?)?;
+        let keywords = new(&mission)?;
+        missions::set_keywords(w.tx, mission.id, &keywords)?;
+        edits::keywords(w, &mission, (kind::KEYWORDS, ""), &keywords, &author);
         w.notice(Notice::broadcast("t-x-m-c-k", &mission, &author));
         Ok(())
     })?;
@@ -87,6 +90,7 @@ fn of_uid(visit: &Visit<'_>, keywords: &[String]) -> Answer {
             return Err(Refusal::none("map item", uid));
         }
         keywords::set_of_uid(w.tx, mission.id, uid, keywords)?;
+        edits::keywords(w, &mission, (kind::UID_KEYWORDS, uid), keywords, &author);
         tell(w, "t-x-m-c-k-u", &mission, &author, &list(["uidKeywords", "uid", "uidKeyword"], uid, keywords));
         Ok(())
     })?;
@@ -112,6 +116,7 @@ fn of_content(visit: &Visit<'_>, keywords: &[String]) -> Answer {
             return Err(Refusal::none("file", &hash));
         }
         keywords::set_of_content(w.tx, mission.id, &hash, keywords)?;
+        edits::keywords(w, &mission, (kind::CONTENT_KEYWORDS, &hash), keywords, &author);
         let inner = list(["contentKeywords", "hash", "contentKeyword"], &hash, keywords);
         tell(w, "t-x-m-c-k-c", &mission, &author, &inner);
         Ok(())

@@ -8,7 +8,7 @@ use fts_plugin_api::sdk::{DELETE, GET, PUT};
 use crate::{
     answer::{self, Answer},
     book::Book,
-    items,
+    edits, items,
     model::{Layer, LayerKind, Mission, Permission},
     notice::Notice,
     notice_xml as xml, params,
@@ -83,6 +83,7 @@ pub fn place(w: &mut Write<'_, '_>, mission: &Mission, layer: &Layer, author: &s
     layers::make_room(w.tx, mission.id, layer)?;
     layers::insert(w.tx, mission.id, layer, author)?;
     tell(w, &mission, layer, author);
+    edits::folder(w, &mission, layer, author);
     Ok(())
 }
 
@@ -101,6 +102,7 @@ fn rename(visit: &mut Visit<'_>) -> Answer {
         let renamed = Layer { name: Some(name), ..before.clone() };
         layers::update(w.tx, mission.id, &before, &renamed)?;
         tell(w, &mission, &renamed, &author);
+        edits::folder(w, &mission, &renamed, &author);
         Ok(())
     })?;
     Ok(answer::empty())
@@ -214,6 +216,7 @@ fn shift(w: &mut Write<'_, '_>, mission: &Mission, before: &Layer, moved: &Layer
         layers::close_up(w.tx, mission.id, before)?;
         layers::make_room(w.tx, mission.id, moved)?;
         layers::update(w.tx, mission.id, before, moved)?;
+        edits::folder(w, mission, moved, author);
     }
     tell(w, mission, moved, author);
     Ok(())
@@ -241,6 +244,7 @@ fn remove(w: &mut Write<'_, '_>, mission: &Mission, layer: &Layer, author: &str)
         }
     }
     tell(w, mission, layer, author);
+    edits::folder_removed(w, mission, &layer.uid, author);
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use crate::{
     book::{self, Book},
     caller::Caller,
     desk::Desk,
+    edits,
     model::{LogEntry, Mission, Permission, Stamp},
     notice::Notice,
     params,
@@ -110,7 +111,7 @@ fn delete(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {
         if !logs::remove(w.tx, &id)? {
             return Err(none());
         }
-        tell(w, &missions, &author);
+        gone(w, &missions, &id, &author);
         Ok(())
     })?;
     Ok(answer::empty())
@@ -215,15 +216,24 @@ pub fn write(
     }
     logs::put(w.tx, &entry, &ids)?;
     let author = entry.creator_uid.clone();
+    entry.mission_names = missions.iter().map(|m| m.name.clone()).collect();
+    for mission in missions {
+        edits::log(w, mission, &entry)?;
+    }
     tell(w, missions, &author);
     let left: Vec<_> = before.iter().filter(|m| !ids.contains(&m.id)).cloned().collect();
-    tell(w, &left, &author);
-    entry.mission_names = missions.iter().map(|m| m.name.clone()).collect();
+    gone(w, &left, entry.id.as_deref().unwrap_or_default(), &author);
     Ok(entry)
 }
 
+/// The entry is not in these missions any more.
+pub fn gone(w: &mut Write<'_, '_>, missions: &[Mission], id: &str, author: &str) {
+    tell(w, missions, author);
+    missions.iter().for_each(|mission| edits::log_removed(w, mission, id, author));
+}
+
 /// Members read the log again.
-pub fn tell(w: &mut Write<'_, '_>, missions: &[Mission], author: &str) {
+fn tell(w: &mut Write<'_, '_>, missions: &[Mission], author: &str) {
     for mission in missions {
         w.notice(Notice::live("t-x-m-c-l", mission, author, ""));
     }

@@ -5,6 +5,7 @@ use fts_plugin_api::sdk::{DELETE, POST, PUT};
 use crate::{
     answer::{self, Answer},
     book::Book,
+    edits,
     model::{ChangeKind, MapLayer, Mission, Permission, Stamp, Subject},
     refusal::Refusal,
     store::{layers, maplayers},
@@ -57,6 +58,7 @@ fn put(visit: &mut Visit<'_>) -> Answer {
         let (create_time, modified_time) = (before.create_time, Some(Stamp(w.now)));
         let layer = MapLayer { create_time, modified_time, creator_uid, ..layer };
         maplayers::put(w.tx, mission.id, &layer)?;
+        edits::map_layer(w, &mission, &layer, &author)?;
         Ok(layer)
     })?;
     Ok(answer::ok(visit.desk, answer::MAP_LAYER, layer))
@@ -87,8 +89,12 @@ pub fn remove(w: &mut Write<'_, '_>, mission: &Mission, uid: &str, author: &str)
 
 /// What was sent, without members that say null.
 fn sent(visit: &mut Visit<'_>) -> Result<MapLayer, Refusal> {
-    let mut layer: MapLayer = visit.body()?;
+    Ok(plain(visit.body()?))
+}
+
+/// One as it is stored.
+pub fn plain(mut layer: MapLayer) -> MapLayer {
     layer.rest.retain(|_, value| !value.is_null());
     layer.uid = layer.uid.trim().to_owned();
-    Ok(layer)
+    layer
 }

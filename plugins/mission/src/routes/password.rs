@@ -5,6 +5,7 @@ use fts_plugin_api::tracing;
 
 use crate::{
     answer::{self, Answer},
+    edits,
     model::{Mission, PasswordHash},
     notice::Notice,
     params,
@@ -29,8 +30,10 @@ pub fn delete(visit: &mut Visit<'_>) -> Answer {
 fn set(visit: &Visit<'_>, password: Option<PasswordHash>) -> Answer {
     let (author, protected) = (visit.creator(), password.is_some());
     visit.desk.write(|w| {
-        let mission = Mission { password, ..w.fresh(&visit.mission)? };
+        let before = w.fresh(&visit.mission)?;
+        let mission = Mission { password, ..before.clone() };
         missions::update(w.tx, &mission)?;
+        edits::settings(w, &before, &mission, &author);
         w.notice(Notice::broadcast("t-x-m-c-m", &mission, &author));
         Ok(())
     })?;

@@ -8,6 +8,7 @@ use crate::{
     caller::Caller,
     desk::Desk,
     draft::Draft,
+    edits,
     model::{ChangeKind, Feed, MapLayer, Mission, PasswordHash, Permission, Role, Subject},
     notice::Notice,
     params,
@@ -15,7 +16,7 @@ use crate::{
     refusal::Refusal,
     store::{feeds, maplayers, missions},
     visit::Visit,
-    write::Write,
+    write::{After, Write},
 };
 
 /// PUT `missions/guid/{guid}`: the mission is there, so it can only be an update.
@@ -111,6 +112,7 @@ fn write(
         missions::update(w.tx, &mission)?;
         missions::set_groups(w.tx, mission.id, &mission.groups)?;
         missions::set_keywords(w.tx, mission.id, &mission.keywords)?;
+        edits::settings(w, &before, &mission, author);
     }
     changed |= equal_layers(w, &mission, draft.map_layers.as_deref(), author)?;
     changed |= equal_feeds(w, &mission, draft.feeds.as_deref(), author)?;
@@ -144,8 +146,9 @@ fn equal_layers(
     for layer in sent.iter().filter(|l| !stored.contains(l)) {
         maplayers::put(w.tx, mission.id, layer)?;
         changed = true;
-        if !stored.iter().any(|s| s.uid == layer.uid) {
-            w.change(mission, ChangeKind::AddContent, author, Subject::MapLayer(layer.clone()))?;
+        match stored.iter().any(|s| s.uid == layer.uid) {
+            true => edits::map_layer(w, mission, layer, author)?,
+            false => drop(w.change(mission, ChangeKind::AddContent, author, Subject::MapLayer(layer.clone()))?),
         }
     }
     Ok(changed)
@@ -164,7 +167,10 @@ fn equal_feeds(w: &mut Write<'_, '_>, mission: &Mission, sent: Option<&[Feed]>, 
     for feed in sent.iter().filter(|f| !stored.contains(f)) {
         feeds::put(w.tx, mission.id, feed, author)?;
         changed = true;
-        if !stored.iter().any(|s| s.uid == feed.uid) {
+        if stored.iter().any(|s| s.uid == feed.uid) {
+            w.then(After::Feeds);
+            edits::feed(w, mission, feed, author)?;
+        } else {
             w.change(mission, ChangeKind::CreateDataFeed, author, Subject::Feed(feed.clone()))?;
         }
     }

@@ -1,7 +1,9 @@
 //! What other plugins read: missions, rights of a caller, what is in a mission, changes.
+use std::collections::HashMap;
+
 use fts_plugin_api::sdk::{
     FileInfo, StoredEvent,
-    missions::{Answer, ChangeInfo, External, Key, Rights, Who},
+    missions::{Answer, ChangeInfo, External, Key, MissionInfo, Rights, Who},
 };
 use serde_bytes::ByteBuf;
 
@@ -24,7 +26,17 @@ const PAGE: i64 = 1_000;
 /// All of a tool.
 pub fn list(desk: &Desk, tool: &str) -> Done {
     let all = missions::of_tool(&desk.host.sql(), tool)?;
-    Ok(Answer { missions: all.iter().map(info).collect(), ..Answer::default() })
+    let guids: HashMap<i64, String> =
+        missions::of_tool(&desk.host.sql(), "")?.into_iter().map(|m| (m.id, m.guid)).collect();
+    let shown = |m: &Mission| MissionInfo { parent: m.parent_id.and_then(|id| guids.get(&id).cloned()), ..info(m) };
+    Ok(Answer { missions: all.iter().map(shown).collect(), ..Answer::default() })
+}
+
+/// One, with what is above it.
+pub fn shown(desk: &Desk, mission: &Mission) -> Done {
+    let above = mission.parent_id.map(|id| missions::by_id(&desk.host.sql(), id)).transpose()?.flatten();
+    let info = MissionInfo { parent: above.map(|m| m.guid), ..info(mission) };
+    Ok(Answer { missions: vec![info], ..Answer::default() })
 }
 
 /// What somebody may do. A right password counts as an ACCESS token.

@@ -20,6 +20,7 @@ pub fn put_log(desk: &Desk, keys: &[Key], json: &str, by: &By) -> Done {
     }
     let id = sent.id.clone().filter(|id| !id.is_empty()).unwrap_or_else(|| desk.host.uuid());
     let entry = desk.write(|w| {
+        sign(w, by);
         let before = logs::of_entry(w.tx, &id)?;
         let old = store::find(w.tx, &id)?;
         let created = old.and_then(|e| e.created).or(sent.created).or(Some(Stamp(by.at.unwrap_or(w.now))));
@@ -33,11 +34,12 @@ pub fn put_log(desk: &Desk, keys: &[Key], json: &str, by: &By) -> Done {
 /// It goes.
 pub fn remove_log(desk: &Desk, id: &str, by: &By) -> Done {
     desk.write(|w| {
+        sign(w, by);
         let missions = logs::of_entry(w.tx, id)?;
         if !store::remove(w.tx, id)? {
             return Err(Refusal::none("log entry", id));
         }
-        logs::tell(w, &missions, &by.author);
+        logs::gone(w, &missions, id, &by.author);
         Ok(Answer::default())
     })
 }

@@ -4,7 +4,7 @@ use fts_plugin_api::{
     tracing,
 };
 
-use super::{Done, find, one, sign};
+use super::{Done, find, one, settings, sign};
 use crate::{
     desk::Desk,
     model::{ChangeKind, Mission, Role, Subject, Subscription, check_name},
@@ -26,14 +26,19 @@ pub fn create(desk: &Desk, new: NewMission, by: &By) -> Done {
     }
     let parent = new.parent.as_ref().map(|key| find(desk, key)).transpose()?;
     let mission = Mission {
-        description: new.description,
-        tool: if new.tool.is_empty() { "public".to_owned() } else { new.tool },
         groups: new.groups,
-        keywords: new.keywords,
         creator_uid: by.author.clone(),
-        default_role,
         parent_id: parent.map(|p| p.id),
         ..Mission::new(desk.host.uuid(), name, desk.host.now())
+    };
+    let mission = settings::with(mission, &new.settings)?;
+    let or = |new: String, before: String| if new.is_empty() { before } else { new };
+    let mission = Mission {
+        description: or(new.description, mission.description),
+        tool: or(new.tool, mission.tool),
+        keywords: if new.keywords.is_empty() { mission.keywords } else { new.keywords },
+        default_role: default_role.or(mission.default_role),
+        ..mission
     };
     let token_id = desk.host.uuid();
     let mission = desk.write(|w| {
@@ -46,7 +51,11 @@ pub fn create(desk: &Desk, new: NewMission, by: &By) -> Done {
         if let Some((client_uid, user)) = new.owner {
             join(w, &mission, client_uid, user, Role::Owner, token_id)?;
         }
-        w.change(&mission, ChangeKind::CreateMission, &by.author, Subject::Mission)?;
+        // As when a client makes one: who is not invited is not told.
+        match mission.invite_only {
+            true => w.record(&mission, ChangeKind::CreateMission, &by.author, Subject::Mission, w.now)?,
+            false => w.change(&mission, ChangeKind::CreateMission, &by.author, Subject::Mission)?,
+        };
         Ok(mission)
     })?;
     tracing::info!(event = "mission.created", mission = %mission.guid, uid = %by.author, "created by a plugin");
@@ -93,22 +102,20 @@ fn join(
 }
 
 /// Below another, or below none.
-pub fn set_parent(desk: &Desk, mission: &Mission, parent: Option<&Key>) -> Done {
+pub fn set_parent(desk: &Desk, mission: &Mission, parent: Option<&Key>, by: &By) -> Done {
     let parent = parent.map(|key| find(desk, key)).transpose()?;
     desk.write(|w| {
-        let child = w.fresh(mission)?;
+        sign(w, by);
         let parent = parent.as_ref().map(|parent| w.fresh(parent)).transpose()?;
-        if let Some(parent) = &parent
-            && hierarchy::is_above(w.tx, child.id, parent)?
-        {
-            return Err(Refusal::Bad(format!("{:?} would be above itself", child.name)));
-        }
-        let child = Mission { parent_id: parent.map(|p| p.id), ..child };
-        missions::update(w.tx, &child)?;
+        let child = hierarchy::move_below(w, mission, parent.as_ref(), &by.author)?;
         Ok(one(&child))
     })
 }
 
-fn role(name: &str) -> Result<Role, Refusal> {
+/// By name.
+///
+/// # Errors
+/// 400: there is none.
+pub fn role(name: &str) -> Result<Role, Refusal> {
     Role::named(name).ok_or_else(|| Refusal::Bad(format!("there is no role {name:?}")))
 }

@@ -1,12 +1,14 @@
 //! The service `missions` for other plugins (plugins.md 1): [`fts_plugin_api::sdk::missions`] says what can be asked.
 //!
-//! `ask` reads, `act` changes what is in a mission, `attach` its log and folders, `life` makes and ends missions. All of it goes the way requests of
-//! clients go; who acts for a client asks for its rights first. What must not happen: the text of a password or token in
+//! `ask` reads, `act` changes what is in a mission, `attach` its log and folders, `overlays` its map layers and feeds, `settings`
+//! its own fields, `life` makes and ends missions. All of it goes the way requests of clients go; who acts for a client asks for its rights first. What must not happen: the text of a password or token in
 //! an answer or a log.
 mod act;
 mod ask;
 mod attach;
 mod life;
+mod overlays;
+mod settings;
 
 use fts_plugin_api::{
     abi::failure,
@@ -32,7 +34,7 @@ pub fn answer(desk: &Desk, ask: Ask) -> Result<Answer> {
 
 fn dispatch(desk: &Desk, ask: Ask) -> Done {
     match ask {
-        Ask::Find(key) => Ok(one(&find(desk, &key)?)),
+        Ask::Find(key) => ask::shown(desk, &find(desk, &key)?),
         Ask::List(tool) => ask::list(desk, &tool),
         Ask::Rights(key, who) => ask::rights(desk, &find(desk, &key)?, &who),
         Ask::Items(key) => ask::items(desk, &find(desk, &key)?),
@@ -40,7 +42,15 @@ fn dispatch(desk: &Desk, ask: Ask) -> Done {
         Ask::Create(new, by) => life::create(desk, new, &by),
         Ask::Delete { mission, deep, by } => life::delete(desk, &find(desk, &mission)?, deep, &by),
         Ask::Subscribe(key, uid, user, role) => life::subscribe(desk, &find(desk, &key)?, uid, user, &role),
-        Ask::SetParent(key, parent) => life::set_parent(desk, &find(desk, &key)?, parent.as_ref()),
+        Ask::SetParent(key, parent) => life::set_parent(desk, &find(desk, &key)?, parent.as_ref(), &By::default()),
+        Ask::Assign(key, parent, by) => life::set_parent(desk, &find(desk, &key)?, parent.as_ref(), &by),
+        Ask::Update(key, new, by) => settings::update(desk, &find(desk, &key)?, &new, &by),
+        Ask::PasswordHash(key) => Ok(settings::password_hash(&find(desk, &key)?)),
+        Ask::PutMapLayer(key, json, by) => overlays::put_map_layer(desk, &find(desk, &key)?, &json, &by),
+        Ask::RemoveMapLayer(key, uid, by) => overlays::remove_map_layer(desk, &find(desk, &key)?, &uid, &by),
+        Ask::PutFeed(key, feed, by) => overlays::put_feed(desk, &find(desk, &key)?, feed, &by),
+        Ask::RemoveFeed(key, uid, by) => overlays::remove_feed(desk, &find(desk, &key)?, &uid, &by),
+        Ask::Attachments(key) => overlays::all(desk, &find(desk, &key)?),
         Ask::AddEvents(key, events, by) => act::add_events(desk, &find(desk, &key)?, &events, &by),
         Ask::AddFiles(key, files, by) => act::add_files(desk, &find(desk, &key)?, &files, &by),
         Ask::Remove { mission, uids, hashes, by } => act::remove(desk, &find(desk, &mission)?, &uids, &hashes, &by),
@@ -87,6 +97,14 @@ fn info(mission: &Mission) -> MissionInfo {
         protected: mission.password.is_some(),
         invite_only: mission.invite_only,
         default_role: mission.default_role().name().to_owned(),
+        chat_room: mission.chat_room.clone(),
+        base_layer: mission.base_layer.clone(),
+        bbox: mission.bbox.clone(),
+        bounding_polygon: mission.bounding_polygon.clone().unwrap_or_default(),
+        path: mission.path.clone(),
+        classification: mission.classification.clone(),
+        expiration: Some(mission.expiration).filter(|at| *at >= 0),
+        parent: None,
     }
 }
 
