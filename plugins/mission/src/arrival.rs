@@ -146,6 +146,7 @@ pub fn wait(desk: &Desk, eyes: &Eyes, mission: &Mission, uids: &[String]) -> Res
         }
     }
     drop(tell);
+    tracing::debug!(event = "mission.awaited", mission = %mission.guid, missing, "a request waits for events of its items");
     let until = Instant::now() + PATIENCE;
     loop {
         // What came before it was asked for is found at once.
