@@ -136,7 +136,11 @@ fn ac_60_with_the_plugin_every_endpoint_is_on_both_listeners_of_the_tak_api_and_
             let reply = web.send(method, &path, &[], b"");
             let body = reply.text();
             let own = reply.status != 404 || body.contains("Not Found: no mission") || body.contains("no log entry");
-            assert!(own && reply.status < 500 && reply.status != 405, "{who}: {method} {path}: {} {body}", reply.status);
+            assert!(
+                own && reply.status < 500 && reply.status != 405,
+                "{who}: {method} {path}: {} {body}",
+                reply.status
+            );
         }
     }
     let rest = web(&server, "rest", None).bearer(&token(&server, "root", "read"));

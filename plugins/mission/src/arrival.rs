@@ -250,7 +250,9 @@ fn complete_one(desk: &Desk, sql: &fts_plugin_api::sdk::sql::Sql<'_>, one: &Wait
     let Some((_, (_, cot))) = found.into_iter().next() else { return Ok(false) };
     let events = HashMap::from([(uid.clone(), cot)]);
     let items = std::slice::from_ref(&one.item);
-    if let Err(refusal) = adding::write(desk, &mission, (&one.creator, one.eyes.user()), items, &events, &HashMap::new()) {
+    if let Err(refusal) =
+        adding::write(desk, &mission, (&one.creator, one.eyes.user()), items, &events, &HashMap::new())
+    {
         tracing::error!(event = "mission.not_completed", mission = %mission.guid, %uid, "an item stays without its event: {refusal}");
     }
     Ok(true)

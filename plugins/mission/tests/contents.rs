@@ -85,7 +85,11 @@ fn ac_42_a_chat_read_back_is_in_the_room_of_the_host_that_was_asked() {
         <marti><dest mission="Flood North"/></marti></detail></event>"#;
     scene.host.deliver(chat, scene.a);
     let (kind, sent) = scene.got(scene.b).pop().unwrap();
-    assert_eq!((kind.as_str(), sent.matches("\"public.example-8443-ssl-Flood North\"").count()), ("b-t-f", 3), "{sent}");
+    assert_eq!(
+        (kind.as_str(), sent.matches("\"public.example-8443-ssl-Flood North\"").count()),
+        ("b-t-f", 3),
+        "{sent}"
+    );
     assert_eq!(scene.rows("SELECT 1 FROM mission_cot WHERE xml LIKE '%public.example-8443-ssl%'"), 1);
     let text = dump(&scene, "");
     assert_eq!(text.matches("\"tak.example-8443-ssl-Flood North\"").count(), 3, "{text}");
@@ -249,6 +253,7 @@ fn ac_40_uids_and_hashes_go_in_together_and_into_layers() {
     let mission = answered(&put(&scene, ALICE, &json!({"hashes": [stored.sha256], "uids": ["m-2"]})), 200);
     let mission = &mission["data"][0];
     assert_eq!((uids(mission), mission["contents"].as_array().unwrap().len()), (vec!["m-2".into()], 1));
+    scene.ask(ALICE, "PUT", &format!("{FLOOD}/layers?creatorUid=A&name=Things&type=UID&uid=L"), 200);
     let body = json!({"paths": {"L": [{"uids": ["m-2", "m-3"]}, {"uids": ["m-4"], "after": "m-2", "hashes": [stored.sha256]}]}});
     answered(&put(&scene, ALICE, &body), 200);
     let after = |uid: &str| {
@@ -258,6 +263,12 @@ fn ac_40_uids_and_hashes_go_in_together_and_into_layers() {
     };
     let order = [after("m-2"), after("m-4"), after(&stored.sha256), after("m-3")];
     assert_eq!(order, ["-".to_owned(), "m-2".to_owned(), "m-4".to_owned(), stored.sha256.clone()]);
+    let layers = scene.ask(BOB, "GET", &format!("{FLOOD}/layers"), 200)["data"].clone();
+    let datas =
+        |all: &Value, of: fn(&Value) -> &Value| all.as_array().unwrap().iter().map(|i| text(of(i))).collect::<Vec<_>>();
+    assert_eq!((layers.as_array().unwrap().len(), &layers[0]["uid"]), (1, &json!("L")));
+    assert_eq!(datas(&layers[0]["uids"], |i| &i["data"]), ["m-2", "m-4", "m-3"]);
+    assert_eq!(datas(&layers[0]["contents"], |i| &i["data"]["hash"]), [stored.sha256.as_str()]);
     // What is taken out of the mission is in no layer any more.
     scene.ask(ALICE, "DELETE", &format!("{FLOOD}/contents?hash={}", stored.sha256), 200);
     assert_eq!(after("m-3"), "m-4");

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 /// The only line of this event since `from`.
 #[track_caller]
 fn only(scene: &Scene, from: usize, event: &str) -> String {
-    let name = |line: &Line| line.message.contains(&format!("event=\"{event}\"")) || line.message.contains(&format!("event={event} "));
+    let name = |line: &Line| {
+        line.message.contains(&format!("event=\"{event}\"")) || line.message.contains(&format!("event={event} "))
+    };
     let lines: Vec<_> = scene.host.log().into_iter().skip(from).filter(name).map(|line| line.message).collect();
     assert_eq!(lines.len(), 1, "{:?}", &scene.host.log()[from..]);
     lines[0].clone()

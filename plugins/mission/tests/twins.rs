@@ -5,8 +5,8 @@ mod scene;
 
 use std::collections::BTreeSet;
 
-use scene::*;
 use fts_plugin_api::message::FileInfo;
+use scene::*;
 use serde_json::{Value, json};
 
 const NAME: &str = "/Marti/api/missions/{name}";
@@ -53,9 +53,19 @@ fn rich() -> (Scene, String) {
     };
     send("PUT", "Flood%20North/contents", json!({"hashes": [hash]}), 200);
     send("PUT", "Flood%20North/keywords", json!(["water"]), 200);
-    send("POST", "logs/entries", json!({"content": "it rises", "creatorUid": "A", "missionNames": ["Flood North"]}), 201);
+    send(
+        "POST",
+        "logs/entries",
+        json!({"content": "it rises", "creatorUid": "A", "missionNames": ["Flood North"]}),
+        201,
+    );
     send("POST", "Flood%20North/externaldata", json!({"uid": "e-1", "name": "Report", "urlView": "http://v"}), 201);
-    send("POST", "Flood%20North/maplayers", json!({"uid": "t-1", "name": "Tiles", "type": "WMS", "url": "http://t"}), 200);
+    send(
+        "POST",
+        "Flood%20North/maplayers",
+        json!({"uid": "t-1", "name": "Tiles", "type": "WMS", "url": "http://t"}),
+        200,
+    );
     scene.ask(ALICE, "PUT", &format!("{FLOOD}/invite/clientUid/C?creatorUid=A"), 200);
     (scene, guid)
 }
@@ -185,7 +195,8 @@ fn ac_55_both_forms_write_the_same() {
             let rest = if *rest == "/feed/{uid}" { format!("/feed/{}", feeds()) } else { part(rest, guid, &above) };
             let path = format!("{mission}{rest}?creatorUid=A{query}");
             let call = scene.call(ALICE, method, &path);
-            let call = if body.starts_with(['{', '[']) { call.header("content-type", "application/json") } else { call };
+            let call =
+                if body.starts_with(['{', '[']) { call.header("content-type", "application/json") } else { call };
             call.body(*body).send()
         };
         for scene in [&by_name, &by_guid] {
@@ -220,7 +231,12 @@ fn ac_55_what_is_no_guid_is_refused_whatever_is_asked() {
         for bad in ["no-guid", "5d1f0c1e-4d36-4a0f-9c55-0a8f4b6c7d2x", "5d1f0c1e4d364a0f9c550a8f4b6c7d21"] {
             let path = format!("/Marti/api/missions/guid/{bad}{rest}?creatorUid=A&uid=A&password=p");
             let answer = answered(&scene.call(ALICE, &route.method, &path).send(), 400);
-            assert_eq!((&answer["status"], &answer["code"]), (&json!("BAD_REQUEST"), &json!(2)), "{} {path}", route.method);
+            assert_eq!(
+                (&answer["status"], &answer["code"]),
+                (&json!("BAD_REQUEST"), &json!(2)),
+                "{} {path}",
+                route.method
+            );
             assert!(text(&answer["message"]).contains("is no guid"), "{} {path}: {answer}", route.method);
         }
         methods.insert(route.method);
