@@ -233,13 +233,13 @@ fn ac_43_notices_that_a_client_makes_up_are_dropped() {
 
 #[test]
 fn ac_38_itak_names_a_uid_before_it_sends_the_event_and_only_the_members_get_it() {
-    let (mut stage, _) = Stage::flood_with(Server::build().set("log.level", "\"info,fts_plugin_mission=debug\""));
+    let (mut stage, _) = Stage::flood_with(Server::build().set("log.level", "\"debug\""));
     let web = stage.alice.web.clone();
     let asked = std::thread::spawn(move || {
         put(&web, &format!("{FLOOD}/contents?CreatorUid=A"), &json!({"uids": ["i-1"]})).expect(200)
     });
     // The request is there and waits; nobody has been told anything.
-    stage.server.wait_log(|l| l["event"] == "mission.awaited");
+    stage.server.wait_plugin("mission", "plugin.log", "mission.awaited");
     assert!(!asked.is_finished());
     stage.quiet();
     // Addressed to itself only, as iTAK does.

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use crate::accounts_bed;
 use crate::mission_bed;
+use crate::plugin_bed;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use fts_tests::{Pki, Server, Web, sa_team};
 use mission_bed::{FLOOD, Stage, TO_FLOOD, put, text};
+use plugin_bed::Asks;
 use serde_json::{Value, json};
 
 const MISSIONS: &str = "/Marti/api/missions";
@@ -14,6 +16,11 @@ const MISSIONS: &str = "/Marti/api/missions";
 fn admin(server: &Server) -> Web {
     accounts_bed::user(server, "chief", "admin", &["__ANON__"]);
     accounts_bed::web(server, &Pki::issue(server, "chief"))
+}
+
+/// The first line of the plugin with this in it.
+fn said(server: &Server, what: &str) -> String {
+    text(&server.wait_plugin("mission", "plugin.log", what)["msg"])
 }
 
 fn part(token: &str, n: usize) -> Value {
@@ -86,8 +93,8 @@ fn ac_26_the_members_of_all_missions_are_for_administrators() {
         let path = format!("{MISSIONS}/{path}");
         let refused = stage.bob.web.get(&path).expect(403).json();
         assert_eq!((&refused["status"], &refused["code"]), (&json!("FORBIDDEN"), &json!(10)));
-        let line = stage.server.wait_log(|l| l["event"] == "mission.denied" && l["path"] == path.as_str());
-        assert_eq!((&line["user"], &line["method"]), (&json!("bob"), &json!("GET")), "{line}");
+        let line = said(&stage.server, &format!("path={path}"));
+        assert!(line.contains("event=\"mission.denied\"") && line.contains("user=bob"), "{line}");
         Web::plain(&stage.server, "marti_http").get(&path).expect(403);
         let all = admin.get(&path).expect(200);
         assert!(!all.text().contains("token"));
@@ -187,13 +194,20 @@ fn flows(stage: &mut Stage) -> Vec<String> {
 
 #[test]
 fn ac_59_no_secret_is_in_the_log_at_its_lowest_level() {
-    let mut stage = Stage::with(Server::build().set("log.level", "\"trace\""));
+    let mut stage = Stage::with(Server::build().set("log.level", "\"trace\"").set("log.raw_cot", "true"));
     let secrets = flows(&mut stage);
     let key = std::fs::read(stage.server.data_dir().join("plugin-data/mission/token.key")).unwrap();
     assert!(stage.server.stop().success());
     let log = accounts_bed::log(&stage.server);
     // Or it would show nothing.
-    for said in ["TRACE", "mission.denied", "mission.password", "mission.invited", "/Marti/api/missions/Secret/token"] {
+    for said in [
+        "TRACE",
+        "mission.denied",
+        "mission.password",
+        "mission.invited",
+        "/Marti/api/missions/Secret/token",
+        "password=***",
+    ] {
         assert!(log.contains(said) || log.contains(&said.to_lowercase()), "{said}");
     }
     assert!(secrets.len() > 12);
@@ -207,7 +221,7 @@ fn ac_59_no_secret_is_in_the_log_at_its_lowest_level() {
     }
     let hex: String = key.iter().map(|b| format!("{b:02x}")).collect();
     let coded = base64::engine::general_purpose::STANDARD_NO_PAD.encode(&key);
-    for secret in ["$2b$", "$2a$", "$2y$", &hex, &coded] {
+    for secret in ["$argon2", &hex, &coded] {
         assert!(!log.contains(secret), "{secret}");
     }
 }
@@ -217,21 +231,18 @@ fn denials_and_limits_are_logged_with_mission_user_and_client() {
     let (mut stage, guid) = Stage::flood_with(Server::build().set("plugins.mission.max_uids", "1"));
     let path = format!("{FLOOD}/password?creatorUid=B&password=brook");
     stage.bob.web.put(&path, "", b"").expect(403);
-    let line = stage.server.wait_log(|l| l["event"] == "mission.denied");
-    let said = |key: &str| text(&line[key]);
-    assert_eq!((said("mission"), said("user"), said("uid")), (guid.clone(), "bob".into(), "B".into()));
-    assert_eq!((said("role").as_str(), said("permission").as_str()), ("MISSION_SUBSCRIBER", "MISSION_SET_PASSWORD"));
-    assert!(said("path").ends_with("/password") && !line.to_string().contains("brook"), "{line}");
+    let line = said(&stage.server, "mission.denied");
+    let whom = format!("mission={guid} user=bob uid=B ");
+    for part in [&*whom, "/password ", "MISSION_SUBSCRIBER", "MISSION_SET_PASSWORD"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert!(!line.contains("brook"), "{line}");
     stage.alice.mark("m-1", TO_FLOOD);
     stage.bob.item("m-1");
     stage.alice.acknowledged("m-1");
     stage.bob.mark("m-2", TO_FLOOD);
-    let line = stage.server.wait_log(|l| l["event"] == "mission.limit");
-    let said = |key: &str| text(&line[key]);
-    assert_eq!(
-        (said("mission"), said("user"), said("uid"), said("item")),
-        (guid, "bob".into(), "B".into(), "m-2".into())
-    );
+    let line = said(&stage.server, "mission.limit");
+    assert!(line.contains(&format!("{whom}item=m-2 ")), "{line}");
     // What was refused reaches nobody and changes nothing.
     stage.bob.client.sync();
     stage.quiet();

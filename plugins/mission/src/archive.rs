@@ -1,6 +1,6 @@
 //! A mission as a zip file (mission.md 4.8): its newest events, its files, a manifest. Three kinds of reader: whoever
 //! downloads it (M-11), whom it is sent to (M-12), and who looks for it when the mission has ended ([`keep`]): those who
-//! could read an open mission, the administrator alone when it was closed.
+//! could read an open mission, the administrator at the console alone when it was closed.
 //!
 //! It is built on disk, page by page and file by file, so its size costs no memory. What cannot be read is left out and
 //! logged. What must not happen: a failing archive stops a deletion; the hash of a password leaves the server.
@@ -132,7 +132,7 @@ pub fn plain(name: &str) -> String {
 ///
 /// Of an open mission its groups find it by the keyword: every one of them could read all of it. A closed one was for fewer
 /// than its groups, and its archive has the hash of its password: it is in no group and private, so that only the
-/// administrator finds it (`tool=private`).
+/// administrator finds it, at the console (`fts files list --keyword ARCHIVED_MISSION`).
 pub fn keep(desk: &Desk, mission: &Mission) {
     let closed = mission.is_closed();
     let reader = Reader { host: &desk.host.server().public_host, groups: &mission.groups, secret: closed };
