@@ -6,7 +6,10 @@ use crate::accounts_bed;
 use crate::mission_bed;
 use crate::sync_bed;
 
-use std::time::{Duration, Instant};
+use std::{
+    io::{Read, Write},
+    time::{Duration, Instant},
+};
 
 use fts_tests::{Client, Pki, Server, Web};
 use mission_bed::{FLOOD, Person, Stage, TO_FLOOD, changes, events, item, put, uids};
@@ -59,6 +62,40 @@ fn ac_57_eight_thousand_items_are_read_and_dumped_in_little_memory() {
     dumped.sort();
     assert_eq!(dumped, all);
     assert!(grown < 32 << 20, "{grown} bytes more");
+}
+
+/// A dump of 40 MiB is sent while it is read: the last item moves when most of it was not sent yet, and is dumped moved.
+#[test]
+fn ac_57_a_dump_is_made_while_it_is_sent() {
+    const ITEMS: usize = 1_024;
+    const EACH: usize = 40 << 10;
+    let (server, mut alice) = start();
+    let remarks = format!("<remarks>{}</remarks><marti>", "x".repeat(EACH));
+    let big = |uid: &str| item(uid, TO_FLOOD).replace("<marti>", &remarks);
+    let all: Vec<_> = (0..ITEMS).map(|n| format!("m-{n:05}")).collect();
+    for some in all.chunks(16) {
+        alice.client.send(&some.iter().map(|uid| big(uid)).collect::<String>());
+        some.iter().for_each(|uid| alice.acknowledged(uid));
+    }
+    alice.web.get(&format!("{FLOOD}/changes?secago=1")).expect(200);
+    let before = rss(server.pid());
+    reset_peak(server.pid());
+    let mut wire = alice.web.open();
+    wire.write_all(&alice.web.request("GET", &format!("{FLOOD}/cot"), &[], 0)).unwrap();
+    // The first bytes are here, and the client asks for no more.
+    let mut first = [0; 1_000];
+    wire.read_exact(&mut first).unwrap();
+    let (old, new) = ("lat=\"45.5\"", "lat=\"46.25\"");
+    alice.client.send(&big(&all[ITEMS - 1]).replace(old, new));
+    alice.acknowledged(&all[ITEMS - 1]);
+    let mut rest = String::new();
+    wire.read_to_string(&mut rest).unwrap();
+    let grown = peak(server.pid()).saturating_sub(before);
+    println!("GET cot of {} bytes: {} kB more", rest.len(), grown / 1_024);
+    let dump = String::from_utf8(first.to_vec()).unwrap() + &rest;
+    assert!(dump.len() >= 40 << 20, "{}", dump.len());
+    assert_eq!((dump.matches("</event>").count(), dump.matches(new).count()), (ITEMS, 1), "the last item as it is now");
+    assert!(grown < 8 << 20, "{grown} bytes more");
 }
 
 /// `members` of one user on devices of their own, whom nobody but alice shows anything, each get `count` changes.

@@ -5,7 +5,9 @@
 use crate::mission_bed;
 use crate::plugin_bed;
 
-use fts_tests::{Client, event};
+use std::time::{Duration, Instant};
+
+use fts_tests::{Client, Server, event};
 use mission_bed::{FLOOD, Stage, TO_FLOOD, changes, events, item, notice, put, uids};
 use plugin_bed::Asks;
 use serde_json::json;
@@ -192,6 +194,30 @@ fn ac_42_the_chat_of_a_mission_is_for_its_members_and_kept_for_those_who_come_la
 }
 
 #[test]
+fn ac_42_the_room_of_a_chat_is_named_by_the_host_that_its_reader_uses() {
+    let (mut stage, _) = Stage::flood_with(Server::build().set("server.public_host", "\"tak.public.example\""));
+    let sent = "10.0.0.7-8443-ssl-Flood North";
+    let chat = fts_tests::chat(("A", "CS-A"), sent, "Flood North", "DataSyncMissionsList", "1", TO_FLOOD);
+    stage.alice.client.send(&chat);
+    let room = |host: &str| format!("{host}-8443-ssl-Flood North");
+    let event = stage.bob.item(&format!("GeoChat.A.{sent}.1"));
+    let chat = event.detail("__chat").unwrap();
+    let group = chat.child("chatgrp").unwrap();
+    assert_eq!([chat.attr("id"), group.attr("id"), group.attr("uid1")], [room("tak.public.example").as_str(); 3]);
+    stage.alice.acknowledged(event.uid());
+    stage.quiet();
+    let own = stage.bob.web.clone();
+    for (web, host) in [(own.clone().host("other.example:8443"), "other.example"), (own, "127.0.0.1")] {
+        let dump = web.get(&format!("{FLOOD}/cot")).expect(200).text();
+        let xml = dump.split_once("?>").unwrap().1;
+        let tree = fts_tests::parse(xml).unwrap();
+        let chat = tree.at("event/detail/__chat").unwrap();
+        let group = chat.child("chatgrp").unwrap();
+        assert_eq!([chat.attr("id"), group.attr("id"), group.attr("uid1")], [room(host).as_str(); 3], "{dump}");
+    }
+}
+
+#[test]
 fn ac_43_notices_that_a_client_makes_up_are_dropped() {
     let (mut stage, guid) = Stage::flood();
     for kind in ["t-x-m-d", "t-x-m-c", "t-x-m-n", "t-x-m-i", "t-x-m-r"] {
@@ -207,20 +233,29 @@ fn ac_43_notices_that_a_client_makes_up_are_dropped() {
 
 #[test]
 fn ac_38_itak_names_a_uid_before_it_sends_the_event_and_only_the_members_get_it() {
-    let (mut stage, _) = Stage::flood();
+    let (mut stage, _) = Stage::flood_with(Server::build().set("log.level", "\"debug\""));
     let web = stage.alice.web.clone();
     let asked = std::thread::spawn(move || {
         put(&web, &format!("{FLOOD}/contents?CreatorUid=A"), &json!({"uids": ["i-1"]})).expect(200)
     });
+    // The request is there and waits; nobody has been told anything.
+    stage.server.wait_plugin("mission", "plugin.log", "mission.awaited");
+    assert!(!asked.is_finished());
+    stage.quiet();
     // Addressed to itself only, as iTAK does.
+    let sent = Instant::now();
     stage.alice.client.send(&item("i-1", r#"<dest uid="A"/>"#));
     let change = stage.bob.change();
     assert_eq!(change.child("contentUid").unwrap().text(), "i-1");
     let event = stage.bob.client.expect("i-1");
+    assert!(sent.elapsed() < Duration::from_secs(3), "{:?}", sent.elapsed());
     assert!(event.detail("marti").is_none());
     asked.join().unwrap();
     let (told, _) = stage.alice.client.until(|e| e.kind() == "t-x-m-c");
     assert_eq!(notice(&told, "t-x-m-c").attr("name"), "Flood North");
     stage.quiet();
     assert_eq!(uids(&stage.bob.web, FLOOD), ["i-1"]);
+    // One change: it came with its event, and was not completed later.
+    let all = changes(&stage.bob.web, FLOOD);
+    assert_eq!(all[1..], [("ADD_CONTENT".to_owned(), "i-1".to_owned())]);
 }

@@ -73,7 +73,7 @@ pub fn add(desk: &Desk, mission: &Mission, creator: &str, eyes: &Eyes, items: &[
     }
     let events = arrival::wait(desk, eyes, mission, &uids)?;
     for some in items.chunks(AT_ONCE) {
-        let done = write(desk, mission, creator, some, &events, &files)?;
+        let done = write(desk, mission, (creator, eyes.user()), some, &events, &files)?;
         outcome.added += done.added;
         outcome.refused += done.refused;
         outcome.messages.extend(done.messages);
@@ -105,20 +105,22 @@ fn files(desk: &Desk, eyes: &Eyes, items: &[Item], outcome: &mut Outcome) -> Hos
     Ok(all)
 }
 
-/// One transaction, and what follows: notices, then events. Items without an event are added without one.
+/// One transaction, and what follows: notices, then events. Items without an event are added without one. They are added
+/// by a device of a user.
 ///
 /// # Errors
 /// 410; the database.
 pub fn write(
     desk: &Desk,
     mission: &Mission,
-    creator: &str,
+    (creator, user): (&str, &str),
     items: &[Item],
     events: &HashMap<String, Cot>,
     files: &HashMap<String, FileInfo>,
 ) -> Result<Outcome, Refusal> {
     desk.write_then(
         |w| {
+            user.clone_into(&mut w.user);
             let mission = w.fresh(mission)?;
             let (mut outcome, mut send) = (Outcome::default(), Vec::new());
             for item in items {
@@ -197,7 +199,7 @@ pub fn file_item(
     let known = contents::holds(w.tx, mission.id, &resource.hash)?;
     if !known && contents::count(w.tx, mission.id)? >= desk.config.max_contents {
         tracing::error!(
-            event = "mission.limit", mission = %mission.guid, most = desk.config.max_contents,
+            event = "mission.limit", mission = %mission.guid, user = %w.user, uid = %creator, item = %resource.hash, most = desk.config.max_contents,
             "the mission is full (plugins.mission.max_contents): a file was not added"
         );
         return Ok(Some("the mission is full (plugins.mission.max_contents)"));

@@ -1,5 +1,6 @@
 //! A mission as a zip file (mission.md 4.8): its newest events, its files, a manifest. Three kinds of reader: whoever
-//! downloads it (M-11), whom it is sent to (M-12), and the server itself when the mission ends ([`keep`]).
+//! downloads it (M-11), whom it is sent to (M-12), and who looks for it when the mission has ended ([`keep`]): those who
+//! could read an open mission, the administrator at the console alone when it was closed.
 //!
 //! It is built on disk, page by page and file by file, so its size costs no memory. What cannot be read is left out and
 //! logged. What must not happen: a failing archive stops a deletion; the hash of a password leaves the server.
@@ -127,17 +128,21 @@ pub fn plain(name: &str) -> String {
     }
 }
 
-/// Stores it for the administrator, before the mission ends. A failure is logged: the mission ends all the same.
+/// Stores it before the mission ends. A failure is logged: the mission ends all the same.
+///
+/// Of an open mission its groups find it by the keyword: every one of them could read all of it. A closed one was for fewer
+/// than its groups, and its archive has the hash of its password: it is in no group and private, so that only the
+/// administrator finds it, at the console (`fts files list --keyword ARCHIVED_MISSION`).
 pub fn keep(desk: &Desk, mission: &Mission) {
-    let reader = Reader { host: &desk.host.server().public_host, groups: &mission.groups, secret: true };
+    let closed = mission.is_closed();
+    let reader = Reader { host: &desk.host.server().public_host, groups: &mission.groups, secret: closed };
     let info = FileInfo {
         name: format!("{}.zip", mission.name),
         content_type: "application/zip".to_owned(),
         keywords: vec![KEYWORD.to_owned()],
-        tool: "private".to_owned(),
+        tool: if closed { "private" } else { "public" }.to_owned(),
         creator_uid: mission.creator_uid.clone(),
-        // In no group: only plugins and the administrator may have it.
-        groups: Vec::new(),
+        groups: if closed { Vec::new() } else { mission.groups.clone() },
         ..FileInfo::default()
     };
     let stored = build(desk, mission, &reader).and_then(|work| desk.host.files().put_file(info, work.relative()));

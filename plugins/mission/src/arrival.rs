@@ -66,6 +66,11 @@ impl Eyes {
         self.admin || groups.iter().any(|g| self.groups.contains(g))
     }
 
+    /// The user; "" = nobody.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
     /// Did this user store it itself?
     pub fn is_user(&self, user: &str) -> bool {
         !user.is_empty() && user == self.user
@@ -141,6 +146,7 @@ pub fn wait(desk: &Desk, eyes: &Eyes, mission: &Mission, uids: &[String]) -> Res
         }
     }
     drop(tell);
+    tracing::debug!(event = "mission.awaited", mission = %mission.guid, missing, "a request waits for events of its items");
     let until = Instant::now() + PATIENCE;
     loop {
         // What came before it was asked for is found at once.
@@ -244,7 +250,9 @@ fn complete_one(desk: &Desk, sql: &fts_plugin_api::sdk::sql::Sql<'_>, one: &Wait
     let Some((_, (_, cot))) = found.into_iter().next() else { return Ok(false) };
     let events = HashMap::from([(uid.clone(), cot)]);
     let items = std::slice::from_ref(&one.item);
-    if let Err(refusal) = adding::write(desk, &mission, &one.creator, items, &events, &HashMap::new()) {
+    if let Err(refusal) =
+        adding::write(desk, &mission, (&one.creator, one.eyes.user()), items, &events, &HashMap::new())
+    {
         tracing::error!(event = "mission.not_completed", mission = %mission.guid, %uid, "an item stays without its event: {refusal}");
     }
     Ok(true)

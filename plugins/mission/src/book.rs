@@ -1,16 +1,20 @@
 //! [`Book`]: the one way to register an endpoint. Each mission path is served twice, by name and by guid, by the same handler.
 //!
 //! Order of things before a handler runs: caller (user, groups, token), mission (bad guid 400, deleted 410, unknown or
-//! invisible 404), role, permission (403). Handlers return a [`Refusal`] and never build an error answer.
+//! invisible 404), role, permission (403). Handlers return a [`Refusal`] and never build an error answer: here it becomes
+//! one, and every 403 is logged (mission.md 4.7).
 use std::sync::Arc;
 
-use fts_plugin_api::sdk::{Auth, HttpError, Listeners, Method, Registrar, Request, Response};
+use fts_plugin_api::{
+    sdk::{Auth, HttpError, Listeners, Method, Registrar, Request, Response},
+    tracing,
+};
 
 use crate::{
     answer::Answer,
     caller::Caller,
     desk::Desk,
-    model::{Mission, Permission},
+    model::{Mission, Permission, Role},
     refusal::Refusal,
     store::{
         changes::{self, By},
@@ -77,7 +81,10 @@ impl<'r, 'h> Book<'r, 'h> {
         };
         let desk = self.desk.clone();
         self.reg.route(method, &pattern, Listeners::MARTI, Auth::User, move |request: &mut Request| {
-            answered(visit(&desk, request, find, need, handler, other))
+            let caller = Caller::of(&desk, request);
+            let caller = if other { caller.about_another(request) } else { caller };
+            let answer = visit(&desk, request, find, need, handler, &caller);
+            answered(answer, request, &caller)
         });
     }
 
@@ -91,7 +98,8 @@ impl<'r, 'h> Book<'r, 'h> {
         let desk = self.desk.clone();
         self.reg.route(method, path, listeners, auth, move |request: &mut Request| {
             let caller = Caller::of(&desk, request);
-            answered(handler(&desk, request, &caller))
+            let answer = handler(&desk, request, &caller);
+            answered(answer, request, &caller)
         });
     }
 }
@@ -108,20 +116,18 @@ fn visit(
     find: Find,
     need: Option<Permission>,
     handler: Handler,
-    other: bool,
+    caller: &Caller,
 ) -> Answer {
-    let caller = Caller::of(desk, request);
-    let caller = if other { caller.about_another(request) } else { caller };
     let mission = match find {
-        Find::Name => by_name(desk, &caller, request.param("name"))?,
-        Find::Guid => by_guid(desk, &caller, request.param("guid"))?,
+        Find::Name => by_name(desk, caller, request.param("name"))?,
+        Find::Guid => by_guid(desk, caller, request.param("guid"))?,
     };
     let role = caller.role_in(&desk.host.sql(), &mission)?;
-    let mut visit = Visit { desk, request, caller, mission, role };
+    let mut visit = Visit { desk, request, caller: caller.clone(), mission, role };
     if let Some(permission) = need {
         visit.need(permission)?;
     }
-    handler(&mut visit)
+    handler(&mut visit).map_err(|refusal| refusal.about(&visit.mission, visit.role))
 }
 
 /// The newest mission of this name that the caller sees (2.4).
@@ -161,6 +167,15 @@ fn absent(what: &str, gone: bool) -> Result<Mission, Refusal> {
     Err(Refusal::none("mission", what))
 }
 
-fn answered(answer: Answer) -> Result<Response, HttpError> {
-    Ok(answer.unwrap_or_else(|refusal| refusal.response()))
+fn answered(answer: Answer, request: &Request, caller: &Caller) -> Result<Response, HttpError> {
+    Ok(answer.unwrap_or_else(|refusal| {
+        if let Refusal::Forbidden(denied) = &refusal {
+            let (mission, user) = (denied.mission.as_deref().unwrap_or(""), &caller.user);
+            let (uid, head) = (caller.uid.as_deref().unwrap_or(""), request.head());
+            let (role, permission) = (denied.role.map(Role::name), denied.permission.map(Permission::name));
+            // The path without its query, which may hold a password.
+            tracing::warn!(event = "mission.denied", %mission, %user, %uid, method = %head.method, path = %head.path, role, permission, "{denied}");
+        }
+        refusal.response()
+    }))
 }

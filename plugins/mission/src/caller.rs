@@ -179,7 +179,7 @@ impl Caller {
     /// 403 over plain HTTP when the configuration wants TLS for passwords.
     pub fn may_use_password(&self, desk: &Desk) -> Result<(), Refusal> {
         if desk.config.password_requires_tls && !self.tls {
-            return Err(Refusal::Forbidden("passwords of missions are taken over HTTPS only on this server".into()));
+            return Err(Refusal::forbidden("passwords of missions are taken over HTTPS only on this server"));
         }
         Ok(())
     }

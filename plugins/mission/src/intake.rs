@@ -89,6 +89,8 @@ fn put_off<'a>(desk: &Desk, held: impl IntoIterator<Item = Held<'a>>, refusal: &
 struct Job {
     dests: Vec<Dest>,
     new: Option<NewCot>,
+    /// Who sent it.
+    user: String,
 }
 
 impl Job {
@@ -103,7 +105,7 @@ impl Job {
             after: None,
             journal: held.journal_id(),
         });
-        Self { dests: dests(desk, held.event, &held.route.dests), new }
+        Self { dests: dests(desk, held.event, &held.route.dests), new, user: held.route.source.user.clone() }
     }
 }
 
@@ -145,6 +147,7 @@ fn store_one(
 ) -> Result<Stored, Refusal> {
     let mut taken = Vec::new();
     let Some(new) = &job.new else { return Ok(Stored::default()) };
+    job.user.clone_into(&mut w.user);
     for dest in &job.dests {
         if !known.contains_key(&dest.guid) {
             known.insert(dest.guid.clone(), missions::by_guid(w.tx, &dest.guid)?);

@@ -71,7 +71,7 @@ pub fn add_cot(w: &mut Write<'_, '_>, config: &Config, mission: &Mission, new: &
     let uid = new.cot.uid().into_owned();
     let known = uids::last(w.tx, mission.id, &uid)?;
     if known.is_none()
-        && let Some(why) = refused(w, config, mission, &uid)?
+        && let Some(why) = refused(w, config, mission, &uid, &new.creator_uid)?
     {
         return Ok(Added::Refused(why));
     }
@@ -130,7 +130,7 @@ pub fn add_bare(
     place: Option<(&str, Option<&str>)>,
 ) -> Result<Option<&'static str>, Refusal> {
     if !uids::holds(w.tx, mission.id, uid)?
-        && let Some(why) = refused(w, config, mission, uid)?
+        && let Some(why) = refused(w, config, mission, uid, creator)?
     {
         return Ok(Some(why));
     }
@@ -148,6 +148,7 @@ fn refused(
     config: &Config,
     mission: &Mission,
     uid: &str,
+    creator: &str,
 ) -> Result<Option<&'static str>, Refusal> {
     if config.strict_uid_membership && uids::missions_of(w.tx, uid)?.iter().any(|other| *other != mission.id) {
         return Ok(Some("it belongs to another mission (plugins.mission.strict_uid_membership)"));
@@ -159,7 +160,7 @@ fn refused(
     w.counted.insert(mission.id, count + usize::from(count < config.max_uids));
     if count >= config.max_uids {
         tracing::error!(
-            event = "mission.limit", mission = %mission.guid, %uid, most = config.max_uids,
+            event = "mission.limit", mission = %mission.guid, user = %w.user, uid = %creator, item = %uid, most = config.max_uids,
             "the mission is full (plugins.mission.max_uids): an item was not added"
         );
         return Ok(Some("the mission is full (plugins.mission.max_uids)"));

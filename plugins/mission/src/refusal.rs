@@ -1,12 +1,38 @@
 //! [`Refusal`]: why a request was not done, and the answer it becomes (mission.md 1.1: status, name, code, message).
 //!
+//! A 403 carries what the log says of it ([`Denied`]); it is logged in one place, where it becomes an answer
+//! ([`crate::book`]), so none is forgotten.
+//!
 //! What must not happen: the text of an inner error (SQL, paths, tokens) reaches a client. Those are logged and answered
 //! with an empty message.
+use std::fmt;
+
 use fts_plugin_api::{
     sdk::{Code, Error, HttpError, Response},
     tracing,
 };
 use serde_json::json;
+
+use crate::model::{Mission, Permission, Role};
+
+/// Why somebody may not, and of what the log speaks (mission.md 4.7).
+#[derive(Clone, Debug, Default)]
+pub struct Denied {
+    /// What the client is told.
+    pub why: String,
+    /// Guid of the mission, where it is about one.
+    pub mission: Option<String>,
+    /// The caller's role in it.
+    pub role: Option<Role>,
+    /// What it would have needed.
+    pub permission: Option<Permission>,
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
 
 /// See the file's head.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -19,7 +45,7 @@ pub enum Refusal {
     Unsafe(String),
     /// 403, code 10: password, permission, role grant, group.
     #[error("{0}")]
-    Forbidden(String),
+    Forbidden(Box<Denied>),
     /// 404, code 1: not there, or not visible to the caller.
     #[error("Not Found: {0}")]
     NotFound(String),
@@ -38,6 +64,28 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// A 403.
+    pub fn forbidden(why: impl Into<String>) -> Self {
+        Self::Forbidden(Box::new(Denied { why: why.into(), ..Denied::default() }))
+    }
+
+    /// A 403 for want of a permission.
+    pub fn needs(permission: Permission, mission: &Mission) -> Self {
+        let why = format!("this needs {} in the mission {:?}", permission.name(), mission.name);
+        let denied = Denied { why, permission: Some(permission), ..Denied::default() };
+        Self::Forbidden(Box::new(denied)).about(mission, None)
+    }
+
+    /// The same, of this mission and a caller with this role; what is known already stays.
+    #[must_use]
+    pub fn about(mut self, mission: &Mission, role: Option<Role>) -> Self {
+        if let Self::Forbidden(denied) = &mut self {
+            denied.mission.get_or_insert_with(|| mission.guid.clone());
+            denied.role = denied.role.or(role);
+        }
+        self
+    }
+
     /// A 404 for something in a mission: what, and its id.
     pub fn none(what: &str, id: &str) -> Self {
         Self::NotFound(format!("no {what} {id:?}"))

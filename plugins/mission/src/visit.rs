@@ -1,9 +1,6 @@
 //! [`Visit`]: a request about one mission, as a handler gets it: the mission was looked up, the caller's role is known, and
 //! the permission its route names was checked ([`crate::book`]).
-use fts_plugin_api::{
-    sdk::{HttpError, Request},
-    tracing,
-};
+use fts_plugin_api::sdk::{HttpError, Request};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -38,20 +35,17 @@ impl Visit<'_> {
     /// Must its role allow this.
     ///
     /// # Errors
-    /// 403, which is logged.
+    /// 403.
     pub fn need(&self, permission: Permission) -> Result<(), Refusal> {
         if self.allows(permission) {
             return Ok(());
         }
-        Err(self.deny(format!("this needs {} in the mission {:?}", permission.name(), self.mission.name)))
+        Err(Refusal::needs(permission, &self.mission).about(&self.mission, self.role))
     }
 
-    /// A 403, logged as mission.md 4.7 wants.
+    /// A 403 that names mission and role in the log.
     pub fn deny(&self, why: String) -> Refusal {
-        let (mission, user, uid) = (&self.mission.guid, &self.caller.user, self.caller.uid.as_deref().unwrap_or(""));
-        let (method, path) = (&self.request.head().method, &self.request.head().path);
-        tracing::warn!(event = "mission.denied", %mission, %user, %uid, %method, %path, role = self.role.map(Role::name), "{why}");
-        Refusal::Forbidden(why)
+        Refusal::forbidden(why).about(&self.mission, self.role)
     }
 
     /// May the caller give this role away (2.3, role grants)?

@@ -38,6 +38,8 @@ pub struct Write<'t, 'h> {
     pub federated: bool,
     /// When it happened; None = now, or as the function is told.
     pub at: Option<i64>,
+    /// The user it is written for, for the log; "" = nobody in particular, another plugin.
+    pub user: String,
     content_hash: bool,
     /// Number of the last change that was written; 0 = none.
     newest: i64,
@@ -220,6 +222,7 @@ impl Desk {
                 now,
                 federated: false,
                 at: None,
+                user: String::new(),
                 content_hash,
                 newest: 0,
                 touched: Vec::new(),

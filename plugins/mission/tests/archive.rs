@@ -53,10 +53,32 @@ fn no_work_left(scene: &Scene) {
 }
 
 #[test]
-fn ac_12_a_deleted_mission_leaves_an_archive_for_the_administrator() {
+fn ac_12_the_archive_of_an_open_mission_is_for_its_groups() {
+    let (scene, guid) = filled("");
+    scene.ask(ALICE, "DELETE", &format!("{FLOOD}?creatorUid=A"), 200);
+    let (info, files) = kept(&scene);
+    assert_eq!((info.tool.as_str(), &info.groups), ("public", &vec!["__ANON__".to_owned()]));
+    assert_eq!((info.name.as_str(), info.content_type.as_str()), ("Flood North.zip", "application/zip"));
+    let manifest = &files["MANIFEST/manifest.xml"];
+    assert!(manifest.contains(&format!("<Parameter name=\"mission_guid\" value=\"{guid}\"/>")), "{manifest}");
+    assert!(!manifest.contains("password"), "{manifest}");
+    no_work_left(&scene);
+}
+
+#[test]
+fn ac_12_the_archive_of_an_invite_only_mission_is_for_the_administrator() {
+    let (scene, _) = filled("&inviteOnly=true");
+    scene.ask(ALICE, "DELETE", &format!("{FLOOD}?creatorUid=A"), 200);
+    let (info, _) = kept(&scene);
+    assert_eq!((info.tool.as_str(), &info.groups), ("private", &Vec::<String>::new()));
+}
+
+#[test]
+fn ac_12_the_archive_of_a_mission_with_a_password_is_for_the_administrator() {
     let (scene, guid) = filled("&password=river");
     scene.ask(ALICE, "DELETE", &format!("{FLOOD}?creatorUid=A"), 200);
     let (info, files) = kept(&scene);
+    assert_eq!(info.tool, "private");
     assert!(info.groups.is_empty(), "it holds the hash of the password: nobody's but the administrator's");
     let names: Vec<_> = files.keys().map(String::as_str).collect();
     assert_eq!(names, ["MANIFEST/", "MANIFEST/manifest.xml", "contents/", "contents/0__a.jpg", "cot/", "cot/m-1.cot"]);

@@ -5,8 +5,8 @@ mod scene;
 use std::time::Duration;
 
 use fts_plugin_api::{
-    message::{Cause, Deletion, FileInfo, MayRead},
-    testkit::{Answer, Client},
+    message::{Cause, Deletion, FileInfo, MayRead, ServerInfo},
+    testkit::{Answer, Client, MockHost},
 };
 use scene::*;
 use serde_json::{Value, json};
@@ -52,8 +52,10 @@ fn ac_33_the_dump_is_one_document_with_the_newest_event_of_each_item() {
     let head = "<?xml version='1.0' encoding='UTF-8' standalone='yes'?>\n";
     assert_eq!(dump(&scene, ""), format!("{head}<events></events>"));
     scene.host.deliver(marker("m-1", TO_FLOOD), scene.a);
-    scene.host.deliver(marker("m-1", TO_FLOOD), scene.a);
+    assert!(dump(&scene, "").contains("lat=\"44.5\""));
+    scene.host.deliver(moved("m-1", TO_FLOOD, "45.25"), scene.a);
     let one = dump(&scene, "");
+    assert!(one.contains("lat=\"45.25\"") && !one.contains("lat=\"44.5\""), "the newest position: {one}");
     assert!(one.starts_with(&format!("{head}<events><event ")) && one.ends_with("</event>\n</events>"), "{one}");
     assert_eq!((one.matches("<event ").count(), one.matches("marti").count()), (1, 0));
     let mission = scene.ask(BOB, "GET", FLOOD, 200)["data"][0].clone();
@@ -70,15 +72,28 @@ fn ac_33_the_dump_is_one_document_with_the_newest_event_of_each_item() {
 
 #[test]
 fn ac_42_a_chat_read_back_is_in_the_room_of_the_host_that_was_asked() {
-    let (scene, _) = both();
+    // The server is known by another name than the one this client used.
+    let server = ServerInfo { public_host: "public.example".into(), ..ServerInfo::default() };
+    let scene = Scene::on(MockHost::builder().server(server));
+    scene.create("Flood%20North?creatorUid=A");
+    scene.subscribe(BOB, FLOOD, "B");
+    scene.host.forget();
     let chat = r#"<event version="2.0" uid="c-1" type="b-t-f" time="2026-03-01T10:00:00Z" start="2026-03-01T10:00:00Z"
         stale="2026-03-02T10:00:00Z" how="h-g-i-g-o"><point lat="0" lon="0" hae="0" ce="1" le="1"/><detail>
         <__chat parent="DataSyncMissionsList" chatroom="Flood North" id="old-8443-ssl-Flood North"><chatgrp uid0="A"
         uid1="old-8443-ssl-Flood North" id="old-8443-ssl-Flood North"/></__chat>
         <marti><dest mission="Flood North"/></marti></detail></event>"#;
     scene.host.deliver(chat, scene.a);
+    let (kind, sent) = scene.got(scene.b).pop().unwrap();
+    assert_eq!(
+        (kind.as_str(), sent.matches("\"public.example-8443-ssl-Flood North\"").count()),
+        ("b-t-f", 3),
+        "{sent}"
+    );
+    assert_eq!(scene.rows("SELECT 1 FROM mission_cot WHERE xml LIKE '%public.example-8443-ssl%'"), 1);
     let text = dump(&scene, "");
     assert_eq!(text.matches("\"tak.example-8443-ssl-Flood North\"").count(), 3, "{text}");
+    assert!(!text.contains("public.example") && !text.contains("old-8443"), "{text}");
     assert!(scene.kinds(scene.c).is_empty());
 }
 
@@ -117,9 +132,14 @@ fn ac_38_an_item_may_be_named_before_its_event_comes() {
     let (scene, _) = both();
     std::thread::scope(|threads| {
         let asked = threads.spawn(|| put(&scene, ALICE, &json!({"uids": ["i-1"]})));
+        let waits = |host: &MockHost| host.log().iter().any(|l| l.message.contains("mission.awaited"));
+        assert!(scene.host.wait_for(Duration::from_secs(20), waits), "the request waits for the event");
+        assert!(!asked.is_finished() && scene.rows("SELECT 1 FROM mission_uid") == 0);
         scene.host.deliver(marker("i-1", "uid=\"A\""), scene.a);
         answered(&asked.join().unwrap(), 200);
     });
+    // The event came with the item, not behind it.
+    assert_eq!(scene.rows("SELECT 1 FROM mission_change WHERE uid = 'i-1'"), 1);
     assert_eq!(scene.kinds(scene.b), ["t-x-m-c", "a-f-G"], "the notice, and the event behind it");
     assert!(scene.got(scene.b)[0].1.contains("callsign=\"Alpha\""));
     assert!(!scene.got(scene.b)[1].1.contains("marti"));
@@ -233,6 +253,7 @@ fn ac_40_uids_and_hashes_go_in_together_and_into_layers() {
     let mission = answered(&put(&scene, ALICE, &json!({"hashes": [stored.sha256], "uids": ["m-2"]})), 200);
     let mission = &mission["data"][0];
     assert_eq!((uids(mission), mission["contents"].as_array().unwrap().len()), (vec!["m-2".into()], 1));
+    scene.ask(ALICE, "PUT", &format!("{FLOOD}/layers?creatorUid=A&name=Things&type=UID&uid=L"), 200);
     let body = json!({"paths": {"L": [{"uids": ["m-2", "m-3"]}, {"uids": ["m-4"], "after": "m-2", "hashes": [stored.sha256]}]}});
     answered(&put(&scene, ALICE, &body), 200);
     let after = |uid: &str| {
@@ -242,6 +263,12 @@ fn ac_40_uids_and_hashes_go_in_together_and_into_layers() {
     };
     let order = [after("m-2"), after("m-4"), after(&stored.sha256), after("m-3")];
     assert_eq!(order, ["-".to_owned(), "m-2".to_owned(), "m-4".to_owned(), stored.sha256.clone()]);
+    let layers = scene.ask(BOB, "GET", &format!("{FLOOD}/layers"), 200)["data"].clone();
+    let datas =
+        |all: &Value, of: fn(&Value) -> &Value| all.as_array().unwrap().iter().map(|i| text(of(i))).collect::<Vec<_>>();
+    assert_eq!((layers.as_array().unwrap().len(), &layers[0]["uid"]), (1, &json!("L")));
+    assert_eq!(datas(&layers[0]["uids"], |i| &i["data"]), ["m-2", "m-4", "m-3"]);
+    assert_eq!(datas(&layers[0]["contents"], |i| &i["data"]["hash"]), [stored.sha256.as_str()]);
     // What is taken out of the mission is in no layer any more.
     scene.ask(ALICE, "DELETE", &format!("{FLOOD}/contents?hash={}", stored.sha256), 200);
     assert_eq!(after("m-3"), "m-4");

@@ -1,7 +1,7 @@
 //! An event with a mission destination never reaches a client outside that mission, and no member misses it: random worlds
 //! (missions, members, roles, groups, borrowed uids, reconnects) against a small model, more than 10 000 events.
 //!
-//! The last test shows that the check fails when the writer check is broken.
+//! The last tests show that the check fails when the writer check is passed by, and when it says yes to the wrong ones.
 #![allow(clippy::unwrap_used, clippy::panic)]
 mod scene;
 
@@ -344,8 +344,41 @@ fn nobody_outside_a_mission_hears_of_it_and_no_member_misses_anything() {
     assert!(counts.received >= 2_000 && counts.kept_out >= 10_000, "{counts:?}");
 }
 
+/// The writers the host knows are made from the rows at start. So a row that nobody asked for breaks the check itself:
+/// the event takes the usual way and is let through.
+fn with_a_wrong_writer(outsider: bool) -> Result<(), String> {
+    let mut world = World::new(false);
+    world.apply(&Op::Create { who: 0, name: 0, groups: 1, role: 0, closed: false }).unwrap();
+    world.apply(&Op::Join { who: 2, mission: 0, knows: true }).unwrap();
+    assert_eq!(world.missions[0].members[&member(2)], (0, true), "a member that only reads");
+    let (who, sql) = if outsider {
+        let sql = "INSERT INTO mission_subscription (mission_id, client_uid, username, token_id, role, create_time, active)
+            SELECT mission_id, 'U4', 'u4', 'wrong', 'MISSION_SUBSCRIBER', 0, 0 FROM mission_subscription WHERE client_uid = 'U0'";
+        (4, sql)
+    } else {
+        (2, "UPDATE mission_subscription SET role = 'MISSION_SUBSCRIBER' WHERE client_uid = 'U2'")
+    };
+    world.send(who, &[(0, true)], None).unwrap();
+    world.host.stop().unwrap();
+    let link = rusqlite::Connection::open(world.host.dir().join("data.db")).unwrap();
+    assert_eq!(link.execute(sql, []).unwrap(), 1);
+    drop(link);
+    world.host.start_again().unwrap();
+    world.send(who, &[(0, true)], None)
+}
+
 #[test]
-fn the_check_finds_a_broken_writer_check() {
+fn the_check_finds_a_writer_check_that_lets_somebody_outside_write() {
+    assert!(with_a_wrong_writer(true).unwrap_err().contains("(\"U0\", \"u0\") got 1 notices and 1 events"));
+}
+
+#[test]
+fn the_check_finds_a_writer_check_that_lets_a_reader_write() {
+    assert!(with_a_wrong_writer(false).unwrap_err().contains("(\"U0\", \"u0\") got 1 notices and 1 events"));
+}
+
+#[test]
+fn the_check_finds_a_writer_check_that_is_passed_by() {
     let mut world = World::new(true);
     world.apply(&Op::Create { who: 0, name: 0, groups: 1, role: 1, closed: false }).unwrap();
     assert_eq!(world.missions.len(), 1);

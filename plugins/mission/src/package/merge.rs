@@ -220,6 +220,7 @@ fn apply(
     let ids: Vec<String> = planned.iter().map(|_| desk.host.uuid()).collect();
     desk.write_then(
         |w| {
+            loader.caller.user.clone_into(&mut w.user);
             let mission = w.fresh(loader.mission)?;
             let latest = Latest::of(w.tx, mission.id, names)?;
             let mut send = Vec::new();
@@ -323,7 +324,7 @@ fn make(
 fn own_entry(w: &Write<'_, '_>, mission: &Mission, id: &str) -> Result<(), Refusal> {
     let missions = logs::missions_of(w.tx, id)?;
     if missions.iter().any(|other| *other != mission.id) {
-        return Err(Refusal::Forbidden(format!(
+        return Err(Refusal::forbidden(format!(
             "the log entry {id:?} is in another mission, too: it is edited online"
         )));
     }

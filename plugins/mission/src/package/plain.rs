@@ -38,6 +38,7 @@ pub fn load(loader: &Loader<'_>, package: &mut Package, kept: &mut Kept<'_>) -> 
     let (desk, creator) = (loader.desk, loader.creator);
     let messages = desk.write_then(
         |w| {
+            loader.caller.user.clone_into(&mut w.user);
             let mission = w.fresh(loader.mission)?;
             let (mut messages, mut send) = (Vec::new(), Vec::new());
             for cot in events {

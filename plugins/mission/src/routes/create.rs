@@ -169,12 +169,12 @@ pub fn groups(caller: &Caller, asked: Option<&[String]>) -> Result<Vec<String>, 
     let asked = asked.filter(|groups| !groups.is_empty()).unwrap_or(&anonymous);
     if asked == anonymous && !caller.is_in(ANONYMOUS_GROUP) {
         if caller.groups.is_empty() {
-            return Err(Refusal::Forbidden("the caller is in no group that the mission could be in".into()));
+            return Err(Refusal::forbidden("the caller is in no group that the mission could be in"));
         }
         return Ok(caller.groups.clone());
     }
     match asked.iter().find(|g| !caller.is_in(g)) {
-        Some(group) => Err(Refusal::Forbidden(format!("the caller is not in the group {group:?}"))),
+        Some(group) => Err(Refusal::forbidden(format!("the caller is not in the group {group:?}"))),
         None => Ok(asked.to_vec()),
     }
 }

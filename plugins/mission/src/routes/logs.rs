@@ -96,7 +96,7 @@ fn get(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {
     match (readable, hidden) {
         (true, _) => Ok(answer::ok(desk, answer::LOG, visible(&sql, caller, vec![entry])?)),
         (false, true) => Err(none()),
-        (false, false) => Err(Refusal::Forbidden("this needs MISSION_READ in a mission of the entry".into())),
+        (false, false) => Err(Refusal::forbidden("this needs MISSION_READ in a mission of the entry")),
     }
 }
 
@@ -128,7 +128,7 @@ fn of_mission(visit: &mut Visit<'_>) -> Answer {
 /// M-55.
 fn all(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {
     if !caller.admin {
-        return Err(Refusal::Forbidden("only an administrator reads the logs of all missions".into()));
+        return Err(Refusal::forbidden("only an administrator reads the logs of all missions"));
     }
     let window = Window::of(request, desk.host.now())?;
     Ok(answer::ok(desk, answer::LOG, logs::all(&desk.host.sql(), window)?))
@@ -175,10 +175,10 @@ fn may_write(desk: &Desk, caller: &Caller, all: Vec<Mission>) -> StdResult<Vec<M
     for mission in &all {
         // An entry in a mission that the caller does not see is not its to change; the name stays hidden.
         if !caller.sees(mission) {
-            return Err(Refusal::Forbidden("the entry belongs to a mission of other groups, too".into()));
+            return Err(Refusal::forbidden("the entry belongs to a mission of other groups, too").about(mission, None));
         }
         if !may(caller, &desk.host.sql(), mission, Permission::Write)? {
-            return Err(Refusal::Forbidden(format!("this needs MISSION_WRITE in the mission {:?}", mission.name)));
+            return Err(Refusal::needs(Permission::Write, mission));
         }
     }
     Ok(all)

@@ -50,7 +50,7 @@ pub fn everywhere_by_guid(desk: &Desk, _: &mut Request, caller: &Caller) -> Answ
 
 fn pairs(desk: &Desk, caller: &Caller, key: fn(&Mission) -> String) -> Answer {
     if !caller.admin {
-        return Err(Refusal::Forbidden("only administrators see the members of all missions".into()));
+        return Err(Refusal::forbidden("only administrators see the members of all missions"));
     }
     let sql = desk.host.sql();
     let missions: HashMap<i64, Mission> = missions::of_tool(&sql, "")?.into_iter().map(|m| (m.id, m)).collect();

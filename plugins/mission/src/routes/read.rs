@@ -55,7 +55,7 @@ pub fn token(visit: &mut Visit<'_>) -> Answer {
             return Err(visit.deny("wrong password".into()));
         }
     } else if visit.role.is_none() {
-        return Err(Refusal::Forbidden("the mission is for invited members only".into()));
+        return Err(Refusal::forbidden("the mission is for invited members only"));
     }
     Ok(answer::created(visit.desk, answer::STRING, access_token(visit)))
 }

@@ -7,6 +7,7 @@ use fts_plugin_api::{
         FileInfo,
         missions::{Answer, By, External, NewFile},
     },
+    tracing,
 };
 use serde_bytes::ByteBuf;
 
@@ -98,6 +99,10 @@ fn add_file(
     let resource = Resource::from(info);
     let full = contents::count(w.tx, mission.id)? >= desk.config.max_contents;
     if full && !contents::holds(w.tx, mission.id, &resource.hash)? {
+        tracing::error!(
+            event = "mission.limit", mission = %mission.guid, uid = %by.author, item = %resource.hash, most = desk.config.max_contents,
+            "the mission is full (plugins.mission.max_contents): a file of a plugin was not added"
+        );
         answer
             .messages
             .push(format!("{} was not added: the mission is full (plugins.mission.max_contents)", info.name));

@@ -5,7 +5,7 @@
 use fts_plugin_api::{
     cot::{Builder, Cot},
     sdk::{Identity, Role},
-    testkit::{Answer, Call, Client, MockHost},
+    testkit::{Answer, Builder as HostBuilder, Call, Client, MockHost},
 };
 use fts_plugin_mission::Mission;
 use serde_json::{Value, json};
@@ -37,7 +37,12 @@ pub const NOBODY: Who = Who("", "__ANON__", Role::Anonymous);
 impl Scene {
     /// With this table.
     pub fn with(config: &Value) -> Self {
-        let host = MockHost::builder().config(config).now(NOW).start::<Mission>().unwrap();
+        Self::on(MockHost::builder().config(config))
+    }
+
+    /// On this host.
+    pub fn on(builder: HostBuilder) -> Self {
+        let host = builder.now(NOW).start::<Mission>().unwrap();
         let client = |uid: &str, callsign: &str, user: &str, group: &str| {
             host.connect(Client::new(uid, callsign).user(user).groups([group]))
         };
@@ -128,6 +133,13 @@ pub fn answered(answer: &Answer, status: u16) -> Value {
 /// The text of a JSON value.
 pub fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
+
+/// The same at another latitude than a marker has.
+pub fn moved(uid: &str, dest: &str, lat: &str) -> Vec<u8> {
+    let text = String::from_utf8(marker(uid, dest)).unwrap();
+    assert!(text.contains("lat=\"44.5\""), "{text}");
+    text.replace("lat=\"44.5\"", &format!("lat=\"{lat}\"")).into_bytes()
 }
 
 /// A marker addressed so: `mission="Flood North"`.
