@@ -85,8 +85,8 @@ fn waiting(client: &Client) -> Vec<(String, String)> {
 #[test]
 fn tracks_in_a_mission_are_thinned_with_their_notices() {
     let bed = Bed::new();
-    for hundred in 0..45 {
-        let one = |n| bed.let_go(hundred * 100 + n, if n % 2 == 0 { "u" } else { "v" }, "m-g", 1);
+    for hundred in 0..45_u64 {
+        let one = |n: u64| bed.let_go(hundred * 100 + n, if n.is_multiple_of(2) { "u" } else { "v" }, "m-g", 1);
         bed.router.release(&(0..100).map(one).collect::<Vec<_>>());
     }
     let pair =

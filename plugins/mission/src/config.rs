@@ -70,7 +70,10 @@ impl Config {
             }
         }
         if self.concurrent_downloads != 0 {
-            return Err(Error::config("concurrent_downloads", "must be 0: this version tells all members of a file at once"));
+            return Err(Error::config(
+                "concurrent_downloads",
+                "must be 0: this version tells all members of a file at once",
+            ));
         }
         if self.max_package_bytes.0 == 0 {
             return Err(Error::config("max_package_bytes", "must be more than 0, or no package can be loaded"));
