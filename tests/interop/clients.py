@@ -145,11 +145,12 @@ class NodeTak:
         self.process.stdin.write(json.dumps({"do": do, "name": name, **more}).encode() + b"\n")
         await self.process.stdin.drain()
 
-    async def ask(self, name, call, *arguments, schema=None):
+    async def ask(self, name, call, *arguments, schema=None, whole=False):
         """Calls a function of node-tak's API, like `Group.list`, and gives what it returned; checked against the schema
-        node-tak exports, where one is named (`groups.TAKList_Group`)."""
+        node-tak exports, where one is named (`groups.TAKList_Group`). Of a file the digest, and all of it when asked for."""
         self.calls += 1
-        await self.tell("call", name, id=(number := self.calls), call=call, arguments=arguments, schema=schema)
+        about = {"call": call, "arguments": arguments, "schema": schema, "whole": whole}
+        await self.tell("call", name, id=(number := self.calls), **about)
         answer = await self.expect(name, f"answer of {call}", lambda i: i.get("id") == number, 30)
         if answer["event"] == "refused":
             raise Refused(answer["text"], answer.get("status"))

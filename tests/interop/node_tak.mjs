@@ -67,11 +67,12 @@ const actions = {
       apis.set(name, await TAKAPI.init(new URL(url), new APIAuthCertificate(cert, key)));
     });
   },
-  async call({ name, id, call, arguments: given, schema }) {
+  // `whole`: a stream is given as base64, too, not only its digest.
+  async call({ name, id, call, arguments: given, schema, whole }) {
     await answered(name, id, () => {
       const [area, verb] = call.split('.');
       return apis.get(name)[area][verb](...given.map(bytes));
-    }, schema);
+    }, schema, whole);
   },
 };
 
@@ -80,10 +81,10 @@ function bytes(argument) {
   return argument?.base64 === undefined ? argument : Buffer.from(argument.base64, 'base64');
 }
 
-async function answered(name, id, work, schema) {
+async function answered(name, id, work, schema, whole) {
   try {
     let value = (await work()) ?? null;
-    if (value instanceof Readable) value = await digest(value);
+    if (value instanceof Readable) value = await digest(value, whole);
     if (value instanceof Map) value = Object.fromEntries(value);
     say(name, 'answer', { id, value, wrong: schema ? await wrong(schema, value) : null });
   } catch (error) {
@@ -92,14 +93,17 @@ async function answered(name, id, work, schema) {
   }
 }
 
-async function digest(stream) {
+async function digest(stream, whole) {
   const hash = createHash('sha256');
+  const pieces = [];
   let size = 0;
   for await (const piece of stream) {
+    if (whole) pieces.push(piece);
     hash.update(piece);
     size += piece.length;
   }
-  return { sha256: hash.digest('hex'), size };
+  const content = whole ? { base64: Buffer.concat(pieces).toString('base64') } : {};
+  return { sha256: hash.digest('hex'), size, ...content };
 }
 
 // The first thing that is not as node-tak's own schema has it.
