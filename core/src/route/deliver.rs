@@ -86,8 +86,11 @@ impl Router {
             }
         }
         self.deliver_run(&mut run, prompt, &mut keeping);
-        // A bundle is staged whole, so nothing is left here.
-        debug_assert!(bundle.is_empty());
+        // Notices whose event went nowhere are still notices.
+        if !bundle.is_empty() {
+            self.queue_bundle(&bundle, prompt);
+            bundle.iter().for_each(|directed| self.follow(directed, &mut keeping));
+        }
         self.kept(keeping);
         for ready in turn {
             meters().route_seconds.record(ready.began.elapsed().as_secs_f64());
