@@ -102,6 +102,8 @@ pub fn joined<T: Serialize>(
             }
             serde_json::to_writer(&mut text, &one).map_err(|e| e.to_string())?;
         }
+        // Fifty pages wait at a time.
+        text.shrink_to_fit();
         Ok(text)
     })
 }

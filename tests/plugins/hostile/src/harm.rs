@@ -10,7 +10,7 @@ use fts_plugin_api::{
     sdk::*,
 };
 
-use crate::{BUSY, Config, REFUSED, SENT, raw};
+use crate::{BUSY, Config, FLOODS, REFUSED, SENT, raw};
 
 /// A panic's message that panics when it is dropped, and again.
 struct Bomb(u8);
@@ -113,6 +113,7 @@ fn flood(host: &Host) {
             note(host.cot().send(&said, Send::uid("nobody")));
         }
     }
+    FLOODS.fetch_add(1, Relaxed);
 }
 
 /// Texts that parse and yet are not quite events: without attributes, with wrong numbers and times, of forbidden kinds.

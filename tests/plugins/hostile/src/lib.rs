@@ -42,6 +42,7 @@ impl Default for Config {
 static SEEN: AtomicU64 = AtomicU64::new(0);
 static SENT: AtomicU64 = AtomicU64::new(0);
 static BUSY: AtomicU64 = AtomicU64::new(0);
+static FLOODS: AtomicU64 = AtomicU64::new(0);
 static REFUSED: AtomicU64 = AtomicU64::new(0);
 
 /// The plugin.
@@ -130,7 +131,8 @@ fn routes(config: &Config, reg: &mut Registrar<'_>, host: &Host) {
     }
     reg.route(GET, &format!("{OWN}/said"), Listeners::ADMIN, Auth::Open, |_| {
         let n = |of: &AtomicU64| of.load(Relaxed);
-        Ok(format!("seen {} sent {} busy {} refused {}", n(&SEEN), n(&SENT), n(&BUSY), n(&REFUSED)))
+        let (seen, sent, busy) = (n(&SEEN), n(&SENT), n(&BUSY));
+        Ok(format!("seen {seen} sent {sent} busy {busy} refused {} floods {}", n(&REFUSED), n(&FLOODS)))
     });
     let (of, own) = (host.clone(), config.clone());
     reg.route(GET, &format!("{OWN}/do"), Listeners::ADMIN, Auth::Open, move |_| harm::answer(&own, &of));
