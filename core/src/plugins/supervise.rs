@@ -12,6 +12,7 @@ use fts_plugin_api::{
 use parking_lot::{Condvar, Mutex};
 
 use super::{Plugin, Plugins, STUCK, State};
+use crate::http::route::Owner;
 
 /// Pauses before each restart by itself; after the last it waits for an administrator.
 const PAUSES: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(30), Duration::from_secs(300)];
@@ -92,8 +93,11 @@ impl Plugins {
             Some(pause) => format!("it is restarted in {} s", pause.as_secs()),
             None => format!("start it with `fts plugin enable {}`", plugin.name),
         };
-        plugin.set_state(State::Tripped, format!("{why}; {then}"));
+        let report = format!("{why}; {then}");
+        // Who sees that it has failed finds its routes and its status saying so.
+        self.mux.trip(&Owner::Plugin(plugin.name.clone()), &report);
         plugin.set_status(Status { level: Level::Error, text: why.to_owned() });
+        plugin.set_state(State::Tripped, report);
         self.seats.set(&plugin.name, std::iter::empty());
         self.halt(plugin, stop::FAILED);
         self.refresh();
