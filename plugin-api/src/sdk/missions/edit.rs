@@ -75,7 +75,7 @@ pub mod kind {
     pub const PARENT: &str = "parent";
     /// When it ends by itself.
     pub const EXPIRATION: &str = "expiration";
-    /// Description, groups, tool, default role, password and the like: any of what [`super::Ask::Find`] shows.
+    /// Description, groups, tool, default role, password and the like: any of what [`Ask::Find`](super::super::Ask::Find) shows.
     pub const DETAILS: &str = "details";
 }
 
