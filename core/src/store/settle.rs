@@ -27,7 +27,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Pages of a log that is long.
 const LONG: i64 = 8_192;
 /// From the first lazy transaction on: the writer itself moves the log only when nobody else did for long.
-const SETTINGS: &str = "PRAGMA wal_autocheckpoint=32768; PRAGMA cache_size=-8192";
+const SETTINGS: &str = "PRAGMA wal_autocheckpoint=32768";
 
 /// The writer's connection is about to begin a lazy transaction.
 pub(super) fn begin(inner: &Arc<Inner>, link: &Link) -> Result<(), StoreError> {

@@ -1,5 +1,6 @@
-//! Missions as a caller sees them: [`MissionView`] with what is in the other tables. Lists come from few queries, whatever
-//! their length, and never read `details` or events (mission.md 7.2). What one answer holds comes from one snapshot.
+//! Missions as a caller sees them: [`MissionView`] with what is in the other tables. Lists never read `details` or events
+//! (mission.md 7.2). What one answer holds comes from one snapshot, but for changes that are read while they are sent: those
+//! up to the newest of that snapshot.
 use std::collections::HashSet;
 
 use fts_plugin_api::sdk::Result;
