@@ -41,13 +41,13 @@ fn sessions_become_endpoints_and_end_with_the_run() {
     let both = [("ALICE".to_owned(), "U1".to_owned(), false), ("ALPHA".into(), "U1".into(), true)];
     assert_eq!(lines(&bed, &all), both, "a new callsign is a new line");
     let second = client(&bed.0, "U1", "ALPHA", &["red"]);
-    bed.0.gone(&alice, Leave::Replaced, &[], clock::now_ms() + 5);
+    bed.0.gone(&alice, Leave::Replaced, &[], clock::now_ms());
     assert_eq!(
         lines(&bed, &EndpointQuery { connected: true, ..all.clone() }),
         both[1..],
         "the one that is there counts"
     );
-    bed.0.gone(&second, Leave::Eof, &[], clock::now_ms() + 9);
+    bed.0.gone(&second, Leave::Eof, &[], clock::now_ms());
     assert!(lines(&bed, &EndpointQuery { connected: true, ..all.clone() }).is_empty());
     let since = EndpointQuery { since: Some(clock::now_ms() + 60_000), ..all.clone() };
     assert!(lines(&bed, &since).is_empty());
