@@ -33,7 +33,10 @@ pub fn keep(plugins: &Plugins, plugin: &Plugin, name: &str, bytes: &[u8], handle
         if fs::read_dir(&dir)?.count() >= MOST {
             return Err(std::io::Error::other(format!("{MOST} events are there already")));
         }
-        fs::write(&file, bytes)
+        // Nobody finds half of one.
+        let part = dir.with_file_name(format!("{name}.part"));
+        fs::write(&part, bytes)?;
+        fs::rename(&part, &file)
     });
     match written {
         Ok(()) => {
