@@ -18,7 +18,7 @@ use super::{
     services::{self, cot},
     stats::Stats,
 };
-use crate::{observe::clock, route::hooks::Wanted};
+use crate::{app::background, observe::clock, route::hooks::Wanted};
 
 /// See the file's head.
 #[derive(Clone)]
@@ -97,6 +97,7 @@ fn read<T: serde::de::DeserializeOwned>(bytes: RSlice<'_, u8>) -> Result<T, Fail
 impl Host for PluginHost {
     fn call(&self, operation: RStr<'_>, args: RSlice<'_, u8>) -> RResult<RVec<u8>, Failure> {
         let name = operation.as_str();
+        background::breathe();
         self.with(name, |plugins, generation| {
             let doing = guard::doing();
             if doing.intercept && !IN_INTERCEPT.contains(&name) {

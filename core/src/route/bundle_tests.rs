@@ -118,3 +118,29 @@ fn markers_and_notices_that_say_something_else_are_not_thinned() {
         assert_eq!(waiting(&bed.reader).len(), 2_200 * (notices + 1));
     }
 }
+
+/// How many events each piece of a lane has, until it is empty.
+fn pieces(lane: &mut waiting::Lane) -> Vec<usize> {
+    let piece = || Some(lane.piece().iter().map(|ready| ready.events.len()).sum()).filter(|n| *n > 0);
+    std::iter::from_fn(piece).collect()
+}
+
+#[test]
+fn a_pile_is_delivered_in_pieces_that_end_with_a_bundle() {
+    let bed = Bed::new();
+    let mut lane = waiting::Lane::default();
+    let add = |lane: &mut waiting::Lane, n, how, notices| {
+        let mut ready = Vec::new();
+        let bytes = bed.router.let_go(&bed.let_go(n, "u", how, notices), &mut ready);
+        lane.add(ready, bytes);
+    };
+    (0..40).for_each(|n| add(&mut lane, n, "m-g", 1));
+    assert_eq!(pieces(&mut lane), [32, 32, 16]);
+    // One more before them: a piece would end between a notice and its event.
+    add(&mut lane, 0, "h-e", 0);
+    (1..=40).for_each(|n| add(&mut lane, n, "m-g", 1));
+    assert_eq!(pieces(&mut lane), [33, 32, 16]);
+    // Notices of markers are no bundle: they may go before the marker.
+    (0..20).for_each(|n| add(&mut lane, n, "h-e", 2));
+    assert_eq!(pieces(&mut lane), [32, 28]);
+}

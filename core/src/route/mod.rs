@@ -28,6 +28,7 @@ mod sender_url;
 mod source;
 mod tap;
 mod turn;
+mod waiting;
 pub mod why;
 
 use std::sync::{

@@ -12,7 +12,7 @@ use super::{
     Batch, Done, FromPlugin, Reason, Router, Source,
     bundle::InBundle,
     hooks::{Aim, Outgoing, Seen},
-    turn::{More, Ready},
+    turn::{From, More, Ready},
 };
 use crate::directory::{Bits, Client};
 
@@ -41,7 +41,7 @@ impl Router {
         let Some(ready) = self.take_in(&mut batch, &outgoing, true, &mut done) else { return Ok(()) };
         match done.pending.take() {
             Some(pending) => pending.stage_blocking(self),
-            None => self.stage(ready, outgoing.text.len()),
+            None => self.stage_for(ready, outgoing.text.len(), From::Plugin),
         }
         self.relieve();
         Ok(())
@@ -53,11 +53,11 @@ impl Router {
         for one in all {
             bytes += self.let_go(one, &mut ready);
         }
-        self.stage_with(ready, bytes, all.len());
+        self.stage_for(ready, bytes, From::Plugin);
     }
 
     /// Adds the notices of one, and it; how many bytes that is.
-    fn let_go(&self, LetGo { notices, seen, aim }: &LetGo, ready: &mut Vec<Ready>) -> usize {
+    pub(super) fn let_go(&self, LetGo { notices, seen, aim }: &LetGo, ready: &mut Vec<Ready>) -> usize {
         let first = ready.len();
         ready.extend(notices.iter().filter_map(|notice| self.outgoing(notice)));
         let mut bytes = notices.iter().map(|n| n.text.len()).sum::<usize>();

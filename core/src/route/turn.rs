@@ -27,6 +27,7 @@ use super::{
     destination::Hold,
     hooks::Aim,
     source::{FromPlugin, Owned},
+    waiting::Waiting,
 };
 use crate::{session::prompt::Prompt, store::journal::Ticket, wire::Head};
 
@@ -91,9 +92,10 @@ impl Ready {
         self.source.lend()
     }
 
-    /// Events of it that a plugin let go.
-    fn let_go(&self) -> usize {
-        self.events.iter().filter(|e| e.more.as_ref().is_some_and(|m| m.released)).count()
+    /// Is its last event none of a bundle, or the last of one?
+    pub fn ends_bundle(&self) -> bool {
+        let bundle = self.events.last().and_then(|e| e.more.as_ref()).and_then(|m| m.bundle);
+        bundle.is_none_or(|bundle| bundle.last)
     }
 }
 
@@ -139,13 +141,22 @@ impl Pending {
         router.stage(self.ready, self.bytes);
     }
 
-    /// Both on a thread that may wait.
+    /// Both for a plugin, on a thread that may wait.
     pub fn stage_blocking(self, router: &Router) {
         if let Some(ticket) = self.ticket {
             let _ = ticket.wait_blocking(JOURNAL_WAIT);
         }
-        router.stage(self.ready, self.bytes);
+        router.stage_for(self.ready, self.bytes, From::Plugin);
     }
+}
+
+/// Who staged an event.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum From {
+    /// A client, an input, the server.
+    Outside,
+    /// A plugin.
+    Plugin,
 }
 
 /// See the file's head.
@@ -160,45 +171,23 @@ pub struct Turn {
     runs: AtomicBool,
 }
 
-#[derive(Default)]
-struct Waiting {
-    ready: Vec<Ready>,
-    bytes: usize,
-    /// Events among them that a plugin let go.
-    let_go: usize,
-}
-
-impl Waiting {
-    /// Those that the next pass of the task delivers, in order: all, but for a pile of events let go.
-    fn pass(&mut self) -> Self {
-        if self.let_go <= LET_GO {
-            return std::mem::take(self);
-        }
-        let mut seen = 0;
-        let last = self.ready.iter().position(|ready| {
-            seen += ready.let_go();
-            seen >= LET_GO
-        });
-        let many = last.map_or(self.ready.len(), |last| last + 1);
-        let rest = self.ready.split_off(many);
-        let ready = std::mem::replace(&mut self.ready, rest);
-        // What is left has its share of the bytes, and nothing has none.
-        let bytes = self.bytes * self.ready.len() / (many + self.ready.len()).max(1);
-        let let_go = if self.ready.is_empty() { 0 } else { self.let_go.saturating_sub(seen) };
-        let taken = Self { ready, bytes: self.bytes - bytes, let_go: seen };
-        (self.bytes, self.let_go) = (bytes, let_go);
-        taken
-    }
-}
-
 /// A turn with this many events is full: whoever reads next waits until it is delivered. A writer takes as many per
 /// round, so that more comes in only as fast as it goes out, and TCP holds the senders back.
 const FULL: usize = 256;
-/// Events that plugins let go come in piles, each for many. One pass of the task takes so many of them: what others send
-/// does not wait for the pile.
-const LET_GO: usize = 16;
+/// Clients written to in a row for a pile of plugins' events; then what came in meanwhile has its turn.
+const IN_A_ROW: usize = 16;
 /// More than this does not wait for the task: queues shed what is too much, this list does not.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
+
+impl Turn {
+    /// Takes some of what is staged.
+    fn take<T>(&self, some: impl FnOnce(&mut Waiting) -> T) -> T {
+        let mut staged = self.staged.lock();
+        let taken = some(&mut staged);
+        self.waiting.store(staged.len(), Relaxed);
+        taken
+    }
+}
 
 impl Batch<'_> {
     /// Takes everything admitted so far over; the batch is empty afterwards and can go on.
@@ -245,20 +234,21 @@ impl Batch<'_> {
 
 impl Router {
     pub(super) fn stage(&self, ready: Vec<Ready>, bytes: usize) {
-        self.stage_with(ready, bytes, 0);
+        self.stage_for(ready, bytes, From::Outside);
     }
 
-    /// The same; so many of them a plugin let go.
-    pub(super) fn stage_with(&self, ready: Vec<Ready>, bytes: usize, let_go: usize) {
+    /// The same, whoever made it.
+    pub(super) fn stage_for(&self, ready: Vec<Ready>, bytes: usize, from: From) {
         let turn = &self.turn;
         turn.waiting.fetch_add(ready.iter().map(|r| r.events.len()).sum(), Relaxed);
         let (first, much) = {
             let mut staged = turn.staged.lock();
-            let first = staged.ready.is_empty();
-            staged.ready.extend(ready);
-            staged.bytes += bytes;
-            staged.let_go += let_go;
-            (first, staged.bytes > MOST_BYTES)
+            let first = staged.is_empty();
+            match from {
+                From::Outside => staged.incoming.add(ready, bytes),
+                From::Plugin => staged.of_plugins.add(ready, bytes),
+            }
+            (first, staged.bytes() > MOST_BYTES)
         };
         if much || !turn.runs.load(Relaxed) {
             self.drain();
@@ -296,59 +286,61 @@ impl Router {
         drop(one);
     }
 
-    /// One pass. True = something was left for the next.
-    fn deliver_some(&self, prompt: &mut Option<Prompt>) -> bool {
-        let _one = self.turn.delivering.lock();
+    fn deliver_all(&self, prompt: &mut Option<Prompt>) {
         loop {
-            let (staged, left) = {
-                let mut staged = self.turn.staged.lock();
-                let pass = staged.pass();
-                let left = staged.ready.iter().map(|r| r.events.len()).sum();
-                self.turn.waiting.store(left, Relaxed);
-                (pass, left)
-            };
-            if staged.ready.is_empty() {
-                return false;
+            let waiting = self.turn.take(std::mem::take);
+            if waiting.is_empty() {
+                return;
             }
-            self.deliver(&staged.ready, prompt);
-            if left > 0 {
-                return true;
-            }
+            let Waiting { mut incoming, mut of_plugins } = waiting;
+            self.deliver(&incoming.all(), prompt);
+            self.deliver(&of_plugins.all(), prompt);
         }
     }
 
-    fn deliver_all(&self, prompt: &mut Option<Prompt>) {
+    /// Delivers what came in.
+    fn deliver_incoming(&self, prompt: &mut Option<Prompt>) {
+        let _one = self.turn.delivering.lock();
         loop {
-            let staged = std::mem::take(&mut *self.turn.staged.lock());
-            self.turn.waiting.store(0, Relaxed);
-            if staged.ready.is_empty() {
+            let ready = self.turn.take(|waiting| waiting.incoming.all());
+            if ready.is_empty() {
                 return;
             }
-            self.deliver(&staged.ready, prompt);
+            self.deliver(&ready, prompt);
         }
+    }
+
+    /// Delivers a piece of what plugins sent.
+    fn deliver_piece(&self, prompt: &mut Option<Prompt>) {
+        let _one = self.turn.delivering.lock();
+        let ready = self.turn.take(|waiting| waiting.of_plugins.piece());
+        self.deliver(&ready, prompt);
     }
 
     /// The turn's task.
     pub async fn turns(self: Arc<Self>, stop: CancellationToken) {
         self.turn.runs.store(true, Relaxed);
-        let mut prompt = Some(Prompt::default());
+        let (mut prompt, mut pile) = (Some(Prompt::default()), Some(Prompt::for_piles()));
         loop {
             tokio::select! {
                 biased;
                 () = self.turn.wake.notified() => {}
                 () = stop.cancelled() => break,
             }
-            // Behind the readers that are ready already: their events come along.
-            tokio::task::yield_now().await;
             loop {
-                let more = self.deliver_some(&mut prompt);
+                // Behind the readers that are ready already: their events come along.
+                tokio::task::yield_now().await;
+                self.deliver_incoming(&mut prompt);
                 if let Some(prompt) = &mut prompt {
-                    prompt.write(&self);
+                    prompt.write(&self, usize::MAX);
                 }
-                if !more {
+                if pile.as_ref().is_some_and(Prompt::is_empty) {
+                    self.deliver_piece(&mut pile);
+                }
+                let left = pile.as_mut().is_some_and(|pile| pile.write(&self, IN_A_ROW));
+                if !left && self.turn.staged.lock().is_empty() {
                     break;
                 }
-                tokio::task::yield_now().await;
             }
         }
         self.turn.runs.store(false, Relaxed);

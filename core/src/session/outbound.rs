@@ -6,7 +6,7 @@
 //! bundle stay together in all of it. Bytes are counted as XML length whatever the form that leaves. A closed queue refuses
 //! everything.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -185,7 +185,7 @@ impl Outbound {
 
     /// While nothing waits and the writer sleeps: what this client gets of `events` goes to `items` instead, together with
     /// the lent socket, for a write at once. None = it must be pushed.
-    pub fn hand_over(&self, events: &[Arc<Event>], own: u64, at: u32, items: &mut Vec<Item>) -> Option<Lent> {
+    pub fn hand_over(&self, events: &[Arc<Event>], own: u64, at: u32, items: &mut VecDeque<Item>) -> Option<Lent> {
         let mut queue = self.queue.lock();
         if !queue.idle || queue.lent.is_none() {
             return None;
@@ -198,6 +198,14 @@ impl Outbound {
         }
         (queue.idle, queue.borrowed) = (false, true);
         queue.lent.take()
+    }
+
+    /// Before what was handed over is written: what came meanwhile goes with it.
+    pub fn gather(&self, round: &mut Round, max_items: usize, max_bytes: usize) {
+        let mut queue = self.queue.lock();
+        if !queue.items.is_empty() && !queue.closed && queue.control.is_empty() {
+            queue.take(&mut round.items, max_items, max_bytes);
+        }
     }
 
     /// What was handed over is written: takes what came meanwhile for one more round, or gives the socket back.

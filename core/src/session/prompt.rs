@@ -3,7 +3,11 @@
 //! Order per client: its writer lent the socket when it went to sleep; what it gets does not pass its queue but is written
 //! without waiting; what the socket does not take at once goes to the writer, which finishes it first (RULE-49). Only so
 //! many clients per turn, only plain sockets, and none that was written to a moment ago: there the writer gathers more.
+//!
+//! A pile is what plugins send to many at once. It is written here as well under load, some clients at a time: writers
+//! woken all together would run before any reader does.
 use std::{
+    collections::VecDeque,
     io,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
@@ -16,6 +20,8 @@ use crate::{directory::Client, observe::clock, route::Router, wire::Event};
 
 /// Clients written to in one turn; the others' writers are woken and share the cores.
 pub const MOST: usize = 128;
+/// The same for piles.
+const MOST_OF_PILES: usize = 4_096;
 /// Taken per client.
 const ITEMS: usize = 64;
 const BYTES: usize = 64 * 1024;
@@ -24,38 +30,52 @@ const BYTES: usize = 64 * 1024;
 #[derive(Default)]
 pub struct Prompt {
     /// Each with the number of its items.
-    clients: Vec<(Arc<Client>, Lent, usize)>,
+    clients: VecDeque<(Arc<Client>, Lent, usize)>,
     /// Theirs, in the same order.
-    items: Vec<Item>,
+    items: VecDeque<Item>,
     round: Round,
+    piles: bool,
 }
 
 impl Prompt {
+    /// One that writes to whoever sleeps, however lately it was written to, and gathers what came meanwhile.
+    pub fn for_piles() -> Self {
+        Self { piles: true, ..Self::default() }
+    }
+
+    /// Is nothing to be written?
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
+
     /// Takes on what this client gets of `events`; how many these are. None = they go into its queue.
     pub fn take_on(&mut self, client: &Arc<Client>, events: &[Arc<Event>], now: u32, pause_ms: u32) -> Option<usize> {
-        let lately = now.wrapping_sub(client.figures.last_tx.load(Relaxed)) < pause_ms;
-        if lately || self.clients.len() >= MOST || events.len() > ITEMS {
+        let lately = || now.wrapping_sub(client.figures.last_tx.load(Relaxed)) < pause_ms;
+        let most = if self.piles { MOST_OF_PILES } else { MOST };
+        if self.clients.len() >= most || events.len() > ITEMS || (!self.piles && lately()) {
             return None;
         }
         let before = self.items.len();
         let lent = client.out.hand_over(events, client.conn, now, &mut self.items)?;
         let taken = self.items.len() - before;
-        self.clients.push((client.clone(), lent, taken));
+        self.clients.push_back((client.clone(), lent, taken));
         Some(taken)
     }
 
-    /// Writes.
-    pub fn write(&mut self, router: &Router) {
+    /// Writes to so many clients. True = there are more.
+    pub fn write(&mut self, router: &Router, clients: usize) -> bool {
         if self.clients.is_empty() {
-            return;
+            return false;
         }
-        let Self { clients, items, round } = self;
         let mut sums = Sums::default();
         let now = clock::tick();
         let (mut first, mut last) = (u64::MAX, 0);
-        let mut items = items.drain(..);
-        for (client, lent, taken) in clients.drain(..) {
-            round.items.extend(items.by_ref().take(taken));
+        let round = &mut self.round;
+        for (client, lent, taken) in self.clients.drain(..clients.min(self.clients.len())) {
+            round.items.extend(self.items.drain(..taken.min(self.items.len())));
+            if self.piles {
+                client.out.gather(round, ITEMS, BYTES);
+            }
             let (mut lent, mut more) = (Some(lent), true);
             while let Some(mut with) = lent.take() {
                 round.begin(&mut with.proto);
@@ -77,6 +97,7 @@ impl Prompt {
         }
         sums.count();
         router.why.at_once(first, last, now);
+        !self.clients.is_empty()
     }
 }
 

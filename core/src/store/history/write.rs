@@ -11,6 +11,7 @@ use super::{
     track::Point,
 };
 use crate::{
+    app::background,
     config::Archive,
     store::{error::StoreError, rows::Value, transaction::Transaction},
 };
@@ -54,6 +55,7 @@ fn maybe(value: Option<String>) -> Value {
 pub(super) fn all(tx: &Transaction, rows: &[Row], archive: Archive, open: &mut Open) -> Result<(), StoreError> {
     let mut newest: HashMap<String, Vec<Value>> = HashMap::new();
     for row in rows {
+        background::breathe();
         match row {
             Row::Event { entry, groups, keep } => {
                 if *keep {
