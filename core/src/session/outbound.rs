@@ -6,7 +6,7 @@
 //! bundle stay together in all of it. Bytes are counted as XML length whatever the form that leaves. A closed queue refuses
 //! everything.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -185,17 +185,14 @@ impl Outbound {
 
     /// While nothing waits and the writer sleeps: what this client gets of `events` goes to `items` instead, together with
     /// the lent socket, for a write at once. None = it must be pushed.
-    pub fn hand_over(&self, events: &[Arc<Event>], own: u64, at: u32, items: &mut VecDeque<Item>) -> Option<Lent> {
+    pub fn hand_over(&self, events: &[Arc<Event>], own: u64, at: u32, items: &mut impl Extend<Item>) -> Option<Lent> {
         let mut queue = self.queue.lock();
         if !queue.idle || queue.lent.is_none() {
             return None;
         }
-        let before = items.len();
-        let wanted = events.iter().filter(|event| queue.gets(event, own));
+        let mut wanted = events.iter().filter(|event| queue.gets(event, own)).peekable();
+        wanted.peek()?;
         items.extend(wanted.map(|event| Item { event: event.clone(), at, switch: false }));
-        if items.len() == before {
-            return None;
-        }
         (queue.idle, queue.borrowed) = (false, true);
         queue.lent.take()
     }

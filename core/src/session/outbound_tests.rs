@@ -194,3 +194,21 @@ async fn a_closed_queue_keeps_no_socket() {
     let read = tokio::io::AsyncReadExt::read(&mut peer, &mut [0; 1]).await.unwrap();
     assert_eq!(read, 0, "the peer sees the end although somebody still remembers the client");
 }
+
+#[tokio::test]
+async fn what_comes_before_it_is_written_goes_with_it_but_not_past_what_goes_ahead() {
+    let queue = Outbound::default();
+    let (socket, _peer) = lent().await;
+    let push = |id| queue.push(&[event(id, Class::State, id)], 9, 0, &marks(), |_, _| panic!("lost"));
+    queue.lend(Some(socket));
+    let mut round = Round::default();
+    let _borrowed = queue.hand_over(&[event(1, Class::State, 1)], 9, 0, &mut round.items).unwrap();
+    push(2);
+    push(3);
+    queue.gather(&mut round, 2, 1 << 20);
+    assert_eq!(round.ids().collect::<Vec<_>>(), [1, 2], "as many as a round may have");
+    queue.push_control(event(0, Class::Reliable, 4), 0, false);
+    queue.gather(&mut round, 64, 1 << 20);
+    assert_eq!(round.items.len(), 2, "its writer takes what is left, behind the control event");
+    assert_eq!(ids(&queue), [4, 3]);
+}
