@@ -123,6 +123,7 @@ fn start(global: &Global, args: &RunArgs) -> Result<ExitCode, BootError> {
         || config.listeners.http().any(|l| l.enabled && l.tls);
     let authority = if tls { Some(Arc::new(Authority::open(&config)?)) } else { None };
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.on_thread_start(super::background::come_first);
     if config.server.worker_threads > 0 {
         runtime.worker_threads(config.server.worker_threads);
     }

@@ -21,6 +21,7 @@ mod plugins;
 mod report;
 mod server;
 mod shutdown;
+mod slice;
 mod sockets;
 
 pub use boot::{RunArgs, run};

@@ -24,6 +24,7 @@ use super::{
     route::{Handler, Owner},
     spool::{Pushed, Reader, Spool},
 };
+use crate::app::background;
 
 /// Everything a call needs.
 pub(super) struct Job {
@@ -79,7 +80,11 @@ async fn drive(job: Job, tell: oneshot::Sender<Result<Head, Refusal>>) {
     let guard = Guard { owner: flight.generation.owner.clone(), what: format!("{} {}", call.method, call.pattern) };
     let inside = guard.clone();
     // A lost thread drops `tell`, which is answered as a failure.
-    let Ok(begun) = spawn_blocking(move || begin(&inside, &*handler, call, (tag, gzip))).await else { return };
+    let Ok(begun) =
+        spawn_blocking(move || background::gives_way(|| begin(&inside, &*handler, call, (tag, gzip)))).await
+    else {
+        return;
+    };
     let (status, headers, first, pull) = match begun {
         Ok(Begun::Pull { status, headers, first, pull }) => (status, headers, first, pull),
         Ok(Begun::Whole(head)) => {
@@ -145,7 +150,9 @@ async fn pull_all(
     loop {
         let (inside, to, cut) = (guard.clone(), spool.clone(), flight.cut.clone());
         let may = slot.as_ref().is_none_or(Slot::long);
-        let part = spawn_blocking(move || pull_some(&inside, pull, &to, chunk, may, || cut.is_cancelled()));
+        let part = spawn_blocking(move || {
+            background::gives_way(|| pull_some(&inside, pull, &to, chunk, may, || cut.is_cancelled()))
+        });
         let Ok(rest) = part.await else { return spool.end(Err("the answer broke off".into())) };
         let Some((next, left)) = rest else {
             if !spool.in_file() {
