@@ -81,7 +81,9 @@ mod tests {
     fn each_is_called_once_and_only_when_everything_is_written() {
         let (due, called) = (Due::default(), Arc::new(AtomicUsize::new(0)));
         let count = called.clone();
-        let taken = Taken::new(move || drop(count.fetch_add(1, Relaxed)));
+        let taken = Taken::new(move || {
+            count.fetch_add(1, Relaxed);
+        });
         due.written();
         due.add(taken.clone());
         due.add(taken.clone());

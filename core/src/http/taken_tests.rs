@@ -37,7 +37,9 @@ impl Bed {
 
     fn stored(&self) -> Stored {
         let called = self.called.clone();
-        let taken = Taken::new(move || drop(called.fetch_add(1, Relaxed)));
+        let taken = Taken::new(move || {
+            called.fetch_add(1, Relaxed);
+        });
         Stored::open(self.file.path(), Some("ab")).unwrap().then(taken)
     }
 
