@@ -2,8 +2,7 @@
 //!
 //! `model` what a mission is made of · `store` the tables · `desk` what every handler gets · `write` the write path:
 //! one transaction, then audiences and notices, in order · `notice`, `notice_xml` what clients are told · `downloads`, `turns` who is
-//! told of a file only later · `roll` who gets
-//! what (destinations and audiences) · `intake` events sent to missions · `items` map items in and out · `caller`, `token`
+//! told of a file only later · `roll` who gets what (destinations and audiences) · `intake` events sent to missions · `items` map items in and out · `caller`, `token`
 //! who asks, with what role · `book`, `visit` how an endpoint is registered and what it gets · `params`, `window`,
 //! `draft` what requests say · `present`, `answer`, `refusal` what they are answered · `routes` one file per family ·
 //! `seed` the missions every server has · `chat` rooms of chats · `past` events of a uid for whoever asks the host · `actions`
