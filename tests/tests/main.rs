@@ -53,6 +53,7 @@ mod lifecycle;
 mod listeners;
 mod marti_status;
 mod mission_cli;
+mod mission_downloads;
 mod mission_kill;
 mod mission_life;
 mod mission_load;

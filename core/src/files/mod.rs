@@ -40,6 +40,7 @@ pub use self::{
 };
 use crate::{
     config::Config,
+    http::taken::Taken,
     store::{database::Database, rows::Value},
 };
 
@@ -70,6 +71,16 @@ pub trait Keeper: Send + Sync {
 
     /// A row was stored, changed or removed: `resource.added`, `.changed`, `.removed`.
     fn tell(&self, topic: &'static str, resource: &Resource);
+
+    /// Does anybody want to know that a file was fetched?
+    fn follows(&self) -> bool {
+        false
+    }
+
+    /// A user ("" = nobody known) took the last byte of a content for this feed: `resource.fetched`. Must not block.
+    fn fetched(&self, hash: &Hash, feed: &str, user: &str) {
+        let _ = (hash, feed, user);
+    }
 }
 
 /// Locks for contents.
@@ -144,6 +155,13 @@ impl Files {
     fn has_rows(&self, hash: &Hash) -> Result<bool, FileError> {
         let found = self.db.query("SELECT 1 AS one FROM resource WHERE hash = ?1 LIMIT 1", &[text(hash.as_str())])?;
         Ok(found.first().is_some())
+    }
+
+    /// What is to be done when a content has been fetched for this feed; None = nobody wants to know.
+    pub fn fetched(&self, hash: &Hash, feed: &str, user: &str) -> Option<Taken> {
+        let keeper = self.keeper.get().filter(|keeper| keeper.follows())?.clone();
+        let (hash, feed, user) = (hash.clone(), feed.to_owned(), user.to_owned());
+        Some(Taken::new(move || keeper.fetched(&hash, &feed, &user)))
     }
 
     fn tell(&self, topic: &'static str, resource: &Resource) {

@@ -6,6 +6,7 @@ use std::{fs::File, io, os::unix::fs::MetadataExt, path::Path};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use bytes::Bytes;
 
+use super::taken::Taken;
 use crate::store::error::StoreError;
 
 /// A pull answer: called on a blocking thread until it ends. An error before the first chunk is a 500; after it, the
@@ -43,6 +44,8 @@ pub struct Stored {
     pub(super) len: u64,
     /// None = only a part is to be sent, which has none.
     pub(super) tag: Option<String>,
+    /// Called when its last byte was taken.
+    pub(super) taken: Option<Taken>,
 }
 
 impl Stored {
@@ -62,7 +65,7 @@ impl Stored {
     pub fn opened(file: File, sha256: Option<&str>) -> io::Result<Self> {
         let about = file.metadata()?;
         let made = || format!("{:x}-{:x}-{:x}.{:x}", about.ino(), about.len(), about.mtime(), about.mtime_nsec());
-        Ok(Self { from: 0, len: about.len(), tag: Some(sha256.map_or_else(made, str::to_owned)), file })
+        Ok(Self { from: 0, len: about.len(), tag: Some(sha256.map_or_else(made, str::to_owned)), taken: None, file })
     }
 
     /// Bytes that will be sent.
@@ -79,7 +82,14 @@ impl Stored {
     #[must_use]
     pub fn part(self, from: u64, len: u64) -> Self {
         let from = from.min(self.len);
-        Self { from: self.from + from, len: len.min(self.len - from), tag: None, file: self.file }
+        Self { from: self.from + from, len: len.min(self.len - from), tag: None, taken: self.taken, file: self.file }
+    }
+
+    /// Does this when the last of the bytes it has now was taken by the client's connection.
+    #[must_use]
+    pub fn then(mut self, taken: Taken) -> Self {
+        self.taken = Some(taken);
+        self
     }
 }
 

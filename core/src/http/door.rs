@@ -32,6 +32,7 @@ use super::{
     listener::Listener,
     native::Native,
     refusal::Style,
+    taken::Due,
     told::Entry,
     wire::Wire,
 };
@@ -71,6 +72,8 @@ pub(super) struct Link {
     under_way: AtomicUsize,
     /// A request was answered without its body being read.
     unread: Arc<AtomicBool>,
+    /// What is done when the answers are written out.
+    due: Arc<Due>,
 }
 
 impl Door {
@@ -107,12 +110,12 @@ impl Door {
 
     async fn serve(self: Arc<Self>, accepted: Accepted) {
         let Accepted { stream, peer, local, cert, seat: _seat } = accepted;
-        let unread = Arc::new(AtomicBool::new(false));
+        let (unread, due) = (Arc::new(AtomicBool::new(false)), Arc::new(Due::default()));
         let secure = matches!(stream, Stream::Tls(_));
-        let wire = Wire::new(stream, self.port.clone(), peer, unread.clone());
+        let wire = Wire::new(stream, self.port.clone(), peer, unread.clone(), due.clone());
         let pass = cert.as_ref().map(|cert| self.native.certificates.enter(cert));
         let revoked = pass.as_ref().map_or_else(CancellationToken::new, |pass| pass.revoked.clone());
-        let link = Arc::new(Link { peer, local, secure, cert, under_way: AtomicUsize::new(0), unread });
+        let link = Arc::new(Link { peer, local, secure, cert, under_way: AtomicUsize::new(0), unread, due });
         let service = service_fn(|request: Request<hyper::body::Incoming>| {
             let (door, link) = (self.clone(), link.clone());
             async move { Ok::<_, Infallible>(door.answer(&link, request.map(Body::new)).await) }
@@ -160,7 +163,7 @@ impl Door {
         // Who refuses does not read; then the rest of the body is still to come.
         let refused = response.status().is_client_error() || response.status().is_server_error();
         link.unread.store(has_body && refused, Ordering::Relaxed);
-        entry.answered(response, under_way)
+        entry.answered(response, &link.due, under_way)
     }
 
     async fn routed(

@@ -3,7 +3,7 @@
 //!
 //! In the order a request meets them: `wire`, `door` (`cors`, `forwarded`, `identify`, `told`), then the mux: `listener`,
 //! `table` (`pattern`, `route`), `auth`, `arrive` (`form`, `body`), `calls`, `call`, `run` (`pack`), `answer`, `spool`
-//! (`space`), `outgoing` (`range`), `refusal` (`style`); `serve` walks through the mux. The endpoints of the core are in
+//! (`space`), `outgoing` (`range`), `taken`, `refusal` (`style`); `serve` walks through the mux. The endpoints of the core are in
 //! `marti` and `admin`; they get `native` and make URLs with `url`. `openapi` tells of all of it.
 pub mod admin;
 pub mod answer;
@@ -38,6 +38,7 @@ pub mod space;
 mod spool;
 mod style;
 pub mod table;
+pub mod taken;
 mod told;
 pub mod url;
 mod wire;

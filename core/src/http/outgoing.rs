@@ -14,6 +14,7 @@ use super::{
     range::{Wanted, wanted},
     run::{Head, Sent},
     spool::{PIECE, Reader, read_piece},
+    taken::Ends,
 };
 
 /// The response to a request with this method and these headers.
@@ -38,10 +39,17 @@ pub(super) fn response(method: &Method, asked: &HeaderMap, head: Head) -> Respon
         }
         Sent::File(file) if !bodiless => {
             let tagged = (reads && status == StatusCode::OK).then_some(file.tag).flatten();
-            let (from_file, base) = (Arc::new(file.file), file.from);
-            measured(method, asked, (status, headers), (file.len, tagged), move |from, len| {
-                stored(from_file, base + from, len)
-            })
+            let (whole, base) = (file.len, file.from);
+            // Of nothing the last byte is sent with the head.
+            let mut end = (whole == 0 && method == Method::GET).then_some(0);
+            let mut response = measured(method, asked, (status, headers), (whole, tagged), |from, len| {
+                end = (from + len == whole).then_some(len);
+                stored(Arc::new(file.file), base + from, len)
+            });
+            if let (Some(bytes), Some(then), true) = (end, file.taken, response.status().is_success()) {
+                response.extensions_mut().insert(Ends { bytes, then });
+            }
+            response
         }
         _ => {
             // Only HEAD has a length without a body, and a handler for HEAD may know it.

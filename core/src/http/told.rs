@@ -15,6 +15,8 @@ use axum::{
 };
 use hyper::body::{Frame, SizeHint};
 
+use super::taken::{Due, Ends, Taken};
+
 /// Which route answered; in the extensions of a response.
 #[derive(Clone, Debug)]
 pub(super) struct Answered(pub Arc<str>);
@@ -53,14 +55,28 @@ impl Entry {
         }
     }
 
-    /// The answer; told when its body has ended. `with` is kept until then.
-    pub fn answered<T: Send + Unpin + 'static>(mut self, mut response: Response<Body>, with: T) -> Response<Body> {
+    /// The answer; told when its body has ended. `with` is kept until then. What wants to know that the last byte was taken
+    /// is due with it.
+    pub fn answered<T: Send + Unpin + 'static>(
+        mut self,
+        mut response: Response<Body>,
+        due: &Arc<Due>,
+        with: T,
+    ) -> Response<Body> {
         self.status = response.status().as_u16();
         if let Some(Answered(route)) = response.extensions_mut().remove() {
             self.route = route;
         }
         self.user = response.extensions_mut().remove().map(|Asked(user)| user);
-        response.map(|inner| Body::new(Told { inner, entry: self, _with: with }))
+        let ends = match response.extensions_mut().remove() {
+            Some(Ends { bytes: 0, then }) => {
+                due.add(then);
+                None
+            }
+            Some(Ends { bytes, then }) => Some((bytes, then, due.clone())),
+            None => None,
+        };
+        response.map(|inner| Body::new(Told { inner, entry: self, ends, _with: with }))
     }
 }
 
@@ -135,6 +151,8 @@ fn masked(query: &str) -> String {
 struct Told<T> {
     inner: Body,
     entry: Entry,
+    /// Where somebody wants to know: the bytes after which it ends, what then, and the connection it is due to.
+    ends: Option<(u64, Taken, Arc<Due>)>,
     _with: T,
 }
 
@@ -147,6 +165,9 @@ impl<T: Send + Unpin + 'static> hyper::body::Body for Told<T> {
         let polled = Pin::new(&mut told.inner).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &polled {
             told.entry.bytes += frame.data_ref().map_or(0, |d| d.len() as u64);
+            if let Some((_, then, due)) = told.ends.take_if(|(bytes, ..)| told.entry.bytes >= *bytes) {
+                due.add(then);
+            }
         }
         polled
     }

@@ -18,6 +18,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use super::taken::Due;
 use crate::net::{Port, Stream, WrongProtocol, sniff_http};
 
 /// How long a client may take nothing of an answer.
@@ -33,6 +34,7 @@ pub(super) struct Wire {
     /// Where the first bytes are looked at: the listener and the peer.
     first: Option<(Arc<Port>, SocketAddr)>,
     unread: Arc<AtomicBool>,
+    due: Arc<Due>,
     closing: Closing,
     /// Runs while the client takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
@@ -50,10 +52,10 @@ enum Closing {
 }
 
 impl Wire {
-    /// `unread` is set by whoever leaves a request's body unread.
-    pub fn new(stream: Stream, port: Arc<Port>, peer: SocketAddr, unread: Arc<AtomicBool>) -> Self {
+    /// `unread` is set by whoever leaves a request's body unread; what is `due` is done when everything is written out.
+    pub fn new(stream: Stream, port: Arc<Port>, peer: SocketAddr, unread: Arc<AtomicBool>, due: Arc<Due>) -> Self {
         let first = matches!(stream, Stream::Plain(_)).then_some((port, peer));
-        Self { stream, first, unread, closing: Closing::No, stalled: None, patience: STALL }
+        Self { stream, first, unread, due, closing: Closing::No, stalled: None, patience: STALL }
     }
 
     /// A write that goes on ends the waiting; one that does not goes on waiting, until it was too long.
@@ -123,6 +125,10 @@ impl AsyncWrite for Wire {
             Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Tls(stream) => Pin::new(&mut **stream).poll_flush(cx),
         };
+        // hyper flushes only after it has written all it holds.
+        if matches!(polled, Poll::Ready(Ok(()))) {
+            wire.due.written();
+        }
         wire.patient(cx, polled)
     }
 
@@ -178,7 +184,7 @@ mod tests {
             client_cert: crate::config::ClientCert::None,
             web_cert: false,
         };
-        (Wire::new(Stream::Plain(stream), Arc::new(port), peer, Arc::new(unread.into())), client)
+        (Wire::new(Stream::Plain(stream), Arc::new(port), peer, Arc::new(unread.into()), Arc::default()), client)
     }
 
     #[tokio::test]

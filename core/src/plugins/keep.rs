@@ -1,6 +1,7 @@
 //! Stored files and plugins: [`Keeper`] for the store. Before the last row of a content goes every running plugin that
 //! registered `before_delete` is asked, on the thread that deletes; what happens to files is published on the bus as
-//! `resource.added`, `resource.changed` and `resource.removed`, each with the file ([`FileInfo`], packed).
+//! `resource.added`, `resource.changed` and `resource.removed`, each with the file ([`FileInfo`], packed). That somebody
+//! fetched one for a feed, to its last byte, is `resource.fetched` ([`Fetched`]).
 //!
 //! Who fetches a file whose groups it is not in may have it when a plugin says so (`file_reader`).
 //!
@@ -14,7 +15,7 @@ use std::{
 
 use fts_plugin_api::{
     abi::{RErr, ROk, failure},
-    message::{self, Bus, CallerKind, Deletion, FileInfo, MayRead, Panic},
+    message::{self, Bus, CallerKind, Deletion, FETCHED, Fetched, FileInfo, MayRead, Panic},
 };
 
 use parking_lot::Mutex;
@@ -81,6 +82,16 @@ impl Keeper for FileKeeper {
     fn tell(&self, topic: &'static str, resource: &Resource) {
         let bytes = message::pack::<FileInfo>(&file_info(resource)).into();
         services::publish(&self.plugins, Bus { topic: topic.to_owned(), bytes });
+    }
+
+    fn follows(&self) -> bool {
+        services::is_followed(&self.plugins, FETCHED)
+    }
+
+    fn fetched(&self, hash: &Hash, feed: &str, user: &str) {
+        let fetched = Fetched { sha256: hash.to_string(), feed: feed.to_owned(), user: user.to_owned() };
+        let bytes = message::pack(&fetched).into();
+        services::publish(&self.plugins, Bus { topic: FETCHED.to_owned(), bytes });
     }
 }
 

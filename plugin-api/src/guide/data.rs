@@ -139,6 +139,11 @@
 //! What happens to files is published as `resource.added`, `resource.changed` and `resource.removed`, each with the packed
 //! [`FileInfo`](crate::sdk::FileInfo).
 //!
+//! `resource.fetched` ([`FETCHED`](crate::sdk::FETCHED)) says that somebody has fetched a file for a feed: a packed
+//! [`Fetched`](crate::sdk::Fetched), when the connection has taken the last byte of a `GET /Marti/sync/content?feedName=…`.
+//! The last part of a file counts, too; a HEAD, an answer without a body (304) and a download that breaks off do not.
+//! Downloads without `feedName` are not told. The name is what the client says: check nothing with it.
+//!
 //! # Users, certificates, secrets
 //!
 //! [`host.users()`](crate::sdk::Users) reads accounts, roles and groups. [`host.certs()`](crate::sdk::Certs) has client

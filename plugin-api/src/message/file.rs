@@ -150,6 +150,21 @@ pub struct Deletion {
     pub plugin: String,
 }
 
+/// The topic of [`Fetched`].
+pub const FETCHED: &str = "resource.fetched";
+
+/// Somebody has fetched a file for a feed, to its last byte: the topic [`FETCHED`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Fetched {
+    /// The content, hex.
+    pub sha256: String,
+    /// `feedName` of the request, as the client wrote it: the name of a mission, say. Anybody may claim any.
+    pub feed: String,
+    /// Its user name; "" where the listener knows no users.
+    pub user: String,
+}
+
 /// Somebody fetches a file whose groups it receives none of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

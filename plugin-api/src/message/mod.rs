@@ -21,7 +21,7 @@ pub use event::{
     Also, Band, BindDest, Delivery, Exclude, InterceptSpec, Judged, Latest, Listen, Mode, ObserveSpec, Panic, Poisoned,
     Release, Replay, RouteInfo, SendHow, SourceInfo, SourceKind, Taken, Target, Unbind, action,
 };
-pub use file::{Cause, Deletion, FileAnswer, FileAsk, FileInfo, MayRead};
+pub use file::{Cause, Deletion, FETCHED, Fetched, FileAnswer, FileAsk, FileInfo, MayRead};
 pub use history::{Arrived, Await, EventQuery, HistoryAsk, StoredEvent, TrackPoint, TrackQuery};
 pub use http::{Auth, Identity, Listener, RequestHead, ResponseHead, Role, RouteSpec, Scope, Spooled};
 pub use identity::{CertIssued, CertOrder, TokenAnswer, TokenAsk, UserAnswer, UserAsk, UserInfo};

@@ -52,7 +52,7 @@ pub use source::{Route, Source};
 pub use verdict::{Cx, Verdict};
 
 pub use crate::message::{
-    Band, Cause, CertIssued, CertOrder, ClientEvent, ClientInfo, Contact, Deletion, Delivery, EventQuery, Frames,
-    HistoryAsk, Latest, Level, LinkTls, MayRead, Member, Mode, Position, RouteInfo, SourceInfo, SourceKind,
-    StoredEvent, Target, TrackPoint, TrackQuery, Trust, UserInfo,
+    Band, Cause, CertIssued, CertOrder, ClientEvent, ClientInfo, Contact, Deletion, Delivery, EventQuery, FETCHED,
+    Fetched, Frames, HistoryAsk, Latest, Level, LinkTls, MayRead, Member, Mode, Position, RouteInfo, SourceInfo,
+    SourceKind, StoredEvent, Target, TrackPoint, TrackQuery, Trust, UserInfo,
 };

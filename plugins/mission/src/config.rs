@@ -29,8 +29,7 @@ pub struct Config {
     pub coalesce_changes: Period,
     /// How long a change stays listed that is not the newest of its item; 0 = for ever.
     pub change_history: Period,
-    /// File notices go to so many members at a time (4.6). Only 0 = to all at once is there (see NEEDS.md): anything else is
-    /// refused, so that nobody believes that it does something.
+    /// File notices go to so many members at first, and to one more with each finished download (4.6); 0 = to all at once.
     pub concurrent_downloads: usize,
     /// Adds the element `contentHash` to file notices (4.3).
     pub notify_content_hash: bool,
@@ -69,11 +68,9 @@ impl Config {
                 return Err(Error::config(key, "must be at least 1, or no mission can hold anything"));
             }
         }
-        if self.concurrent_downloads != 0 {
-            return Err(Error::config(
-                "concurrent_downloads",
-                "must be 0: this version tells all members of a file at once",
-            ));
+        if self.concurrent_downloads > MOST_DOWNLOADS {
+            let why = format!("must be 0 (all members are told at once) to {MOST_DOWNLOADS}");
+            return Err(Error::config("concurrent_downloads", why));
         }
         if self.max_package_bytes.0 == 0 {
             return Err(Error::config("max_package_bytes", "must be more than 0, or no package can be loaded"));
@@ -81,6 +78,9 @@ impl Config {
         Ok(())
     }
 }
+
+/// More at a time than this is no limit.
+const MOST_DOWNLOADS: usize = 10_000;
 
 /// Bytes as operators write them: `"1GiB"`, `"64MiB"`, or a plain number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -167,7 +167,8 @@ mod tests {
             let failure = fts_plugin_api::abi::Failure::from(config.check().unwrap_err());
             assert_eq!(failure.place.as_str(), key);
         }
-        let downloads = Config { concurrent_downloads: 4, ..Config::default() };
-        assert!(downloads.check().is_err(), "what does nothing is not accepted");
+        for (most, good) in [(1, true), (MOST_DOWNLOADS, true), (MOST_DOWNLOADS + 1, false)] {
+            assert_eq!(Config { concurrent_downloads: most, ..Config::default() }.check().is_ok(), good);
+        }
     }
 }

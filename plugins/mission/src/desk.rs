@@ -1,7 +1,7 @@
 //! [`Desk`]: what every handler gets: the host, the configuration, the token key, the roll of members, and the pen.
 //!
 //! The pen is the lock of whoever writes: it is held from the begin of a transaction until its notices are out, so notices
-//! leave in the order of change numbers ([`crate::write`]). Reading needs no lock. Lock order: pen, then roll.
+//! leave in the order of change numbers ([`crate::write`]). Reading needs no lock. Lock order: pen, downloads, roll.
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fts_plugin_api::sdk::{Host, Result};
@@ -9,6 +9,7 @@ use fts_plugin_api::sdk::{Host, Result};
 use crate::{
     arrival::Awaited,
     config::Config,
+    downloads::Downloads,
     feed::Feeds,
     roll::Roll,
     seed,
@@ -31,6 +32,8 @@ pub struct Desk {
     pub feeds: Feeds,
     /// Items whose events are still to come.
     pub awaited: Awaited,
+    /// Members who are told of a file later.
+    pub downloads: Downloads,
     pen: Mutex<()>,
 }
 
@@ -50,6 +53,7 @@ impl Desk {
             config,
             key,
             awaited: Awaited::default(),
+            downloads: Downloads::default(),
             pen: Mutex::new(()),
         };
         desk.roll.restore(&desk.host.sql())?;

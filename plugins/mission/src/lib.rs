@@ -1,8 +1,8 @@
 //! Missions ("Data Sync"): shared sets of map items and files with members, roles, a history and notices (mission.md).
 //!
 //! `model` what a mission is made of · `store` the tables · `desk` what every handler gets · `write` the write path:
-//! one transaction, then audiences and notices, in order · `notice`, `notice_xml` what clients are told · `roll` who gets
-//! what (destinations and audiences) · `intake` events sent to missions · `items` map items in and out · `caller`, `token`
+//! one transaction, then audiences and notices, in order · `notice`, `notice_xml` what clients are told · `downloads`, `turns` who is
+//! told of a file only later · `roll` who gets what (destinations and audiences) · `intake` events sent to missions · `items` map items in and out · `caller`, `token`
 //! who asks, with what role · `book`, `visit` how an endpoint is registered and what it gets · `params`, `window`,
 //! `draft` what requests say · `present`, `answer`, `refusal` what they are answered · `routes` one file per family ·
 //! `seed` the missions every server has · `chat` rooms of chats · `past` events of a uid for whoever asks the host · `actions`
@@ -16,8 +16,8 @@ use std::{sync::Arc, time::Duration};
 use fts_plugin_api::{
     export_plugin,
     sdk::{
-        Auth, Band, DELETE, GET, Host, Listeners, POST, PUT, Plugin, Registrar, Result, Scope, StopReason, Verdict,
-        missions::Missions,
+        Auth, Band, DELETE, FETCHED, GET, Host, Listeners, POST, PUT, Plugin, Registrar, Result, Scope, StopReason,
+        Verdict, missions::Missions,
     },
 };
 
@@ -32,6 +32,7 @@ mod caller;
 mod chat;
 mod config;
 mod desk;
+mod downloads;
 mod draft;
 mod edits;
 mod expiry;
@@ -59,6 +60,7 @@ mod service;
 mod store;
 mod token;
 mod tree;
+mod turns;
 mod upkeep;
 mod visit;
 mod window;
@@ -78,7 +80,7 @@ use upkeep::Upkeep;
 
 /// The plugin.
 pub struct Mission {
-    _desk: Arc<Desk>,
+    desk: Arc<Desk>,
 }
 
 impl Plugin for Mission {
@@ -96,11 +98,14 @@ impl Plugin for Mission {
         timers(reg, &desk);
         questions(reg, &desk);
         requests(&mut Book::new(reg, &desk));
-        Ok(Self { _desk: desk })
+        Ok(Self { desk })
     }
 
-    fn stop(&mut self, _: StopReason) {
-        // Everything that was answered is in the database.
+    fn stop(&mut self, reason: StopReason) {
+        // Everything that was answered is in the database. When the server ends, clients come again and read what was new.
+        if matches!(reason, StopReason::Reload | StopReason::Disable) {
+            downloads::stop(&self.desk);
+        }
     }
 }
 
@@ -126,6 +131,10 @@ fn timers(reg: &mut Registrar<'_>, desk: &Arc<Desk>) {
     reg.every(second, move || expiry.tick(&d));
     let d = desk.clone();
     reg.every(second, move || arrival::complete(&d));
+    if desk.config.concurrent_downloads > 0 {
+        let d = desk.clone();
+        reg.every(second, move || downloads::tick(&d));
+    }
 }
 
 /// What the server, other plugins and the FTS REST API ask.
@@ -138,6 +147,10 @@ fn questions(reg: &mut Registrar<'_>, desk: &Arc<Desk>) {
     reg.file_reader(move |ask| linked::may_read(&d, ask));
     let d = desk.clone();
     reg.subscribe("resource.changed", move |bytes| linked::changed(&d, bytes));
+    if desk.config.concurrent_downloads > 0 {
+        let d = desk.clone();
+        reg.subscribe(FETCHED, move |bytes| downloads::fetched(&d, bytes));
+    }
     let d = desk.clone();
     reg.provide::<Missions, _>(move |ask| service::answer(&d, ask));
     let d = desk.clone();

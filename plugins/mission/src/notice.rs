@@ -85,6 +85,11 @@ impl Notice {
         Self::new("t-x-m-r", mission, "", to, &role.map(xml::role).unwrap_or_default())
     }
 
+    /// The same to somebody else.
+    pub fn to(&self, to: To) -> Self {
+        Self { to, ..self.clone() }
+    }
+
     /// Its event type.
     pub fn kind(&self) -> &'static str {
         self.kind

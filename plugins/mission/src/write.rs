@@ -21,11 +21,12 @@ use fts_plugin_api::{
 
 use crate::{
     desk::Desk,
-    feed,
+    downloads, feed,
     model::{Change, ChangeKind, Mission, Subject, Subscription},
     notice::Notice,
     refusal::Refusal,
     store::{changes, cot, missions},
+    turns::Offer,
 };
 
 /// What a transaction works with.
@@ -41,6 +42,8 @@ pub struct Write<'t, 'h> {
     /// The user it is written for, for the log; "" = nobody in particular, another plugin.
     pub user: String,
     content_hash: bool,
+    /// Members are told of a file a few at a time ([`downloads`]).
+    in_turn: bool,
     /// Number of the last change that was written; 0 = none.
     newest: i64,
     /// Missions that have their `last_edited` already.
@@ -69,6 +72,10 @@ pub enum After {
     Feeds,
     /// Tell somebody.
     Notice(Notice),
+    /// Tell members of a file, a few at a time.
+    Offer(Box<Offer>),
+    /// A file is in this mission no more: guid, hash.
+    Withdraw(String, String),
 }
 
 impl Write<'_, '_> {
@@ -101,8 +108,25 @@ impl Write<'_, '_> {
         subject: Subject,
     ) -> Result<Change, Refusal> {
         let change = self.record(mission, kind, creator, subject, self.now)?;
-        self.notice(Notice::changed(mission, &change, self.content_hash));
+        let notice = Notice::changed(mission, &change, self.content_hash);
+        self.announce(mission, &change, notice);
         Ok(change)
+    }
+
+    /// Notes the notice of a change that was written. That of a file goes to a few at a time, where that is configured.
+    pub fn announce(&mut self, mission: &Mission, change: &Change, notice: Notice) {
+        match (&change.subject, change.kind) {
+            (Subject::Content(file), ChangeKind::AddContent) if self.in_turn => {
+                let (id, guid, name) = (mission.id, mission.guid.clone(), mission.name.clone());
+                let (hash, author) = (file.hash.clone(), change.creator_uid.clone());
+                self.then(After::Offer(Box::new(Offer { id, guid, name, hash, author, notice })));
+            }
+            (Subject::Content(file), ChangeKind::RemoveContent) if self.in_turn => {
+                self.then(After::Withdraw(mission.guid.clone(), file.hash.clone()));
+                self.notice(notice);
+            }
+            _ => self.notice(notice),
+        }
     }
 
     /// Writes a change without a notice; `timestamp` = when it happened.
@@ -215,6 +239,7 @@ impl Desk {
     ) -> Result<U, Refusal> {
         let _pen = self.pen();
         let (now, content_hash) = (self.host.now(), self.config.notify_content_hash);
+        let in_turn = self.config.concurrent_downloads > 0;
         let mut refused = None;
         let work = |tx: &Tx<'_>| {
             let mut write = Write {
@@ -224,6 +249,7 @@ impl Desk {
                 at: None,
                 user: String::new(),
                 content_hash,
+                in_turn,
                 newest: 0,
                 touched: Vec::new(),
                 counted: HashMap::new(),
@@ -268,11 +294,19 @@ impl Desk {
             After::Open(id, guid, name) => self.roll.open(*id, guid, name),
             After::Admit(guid, row) => self.roll.admit(guid, std::slice::from_ref(row)),
             After::Expel(guid, uid, user) => self.roll.expel(guid, uid, user),
-            After::Close(guid) => self.roll.close(guid),
+            After::Close(guid) => {
+                downloads::close(self, guid);
+                self.roll.close(guid)
+            }
             After::Feeds => {
                 self.feeds.load(&self.host.sql()).and_then(|()| self.host.listen_to(feed::TAP, self.feeds.wanted()))
             }
             After::Notice(notice) => notice.send(self),
+            After::Offer(offer) => downloads::offer(self, offer),
+            After::Withdraw(guid, hash) => {
+                downloads::withdraw(self, guid, hash);
+                Ok(())
+            }
         };
         if let Err(error) = done {
             self.host.count("undone_total", &[], 1);
@@ -291,6 +325,8 @@ impl After {
             Self::Close(guid) => format!("the end of the mission {guid}"),
             Self::Feeds => "the feeds of all missions".to_owned(),
             Self::Notice(notice) => format!("the notice {}", notice.kind()),
+            Self::Offer(offer) => format!("the notice of the file {} in the mission {}", offer.hash, offer.guid),
+            Self::Withdraw(guid, hash) => format!("the end of the file {hash} in the mission {guid}"),
         }
     }
 }

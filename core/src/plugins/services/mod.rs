@@ -24,7 +24,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Generation, Plugins};
 
 pub use files::info as file_info;
-pub use peers::{Seats, publish};
+pub use peers::{Seats, is_followed, publish};
 pub use read::left as end_read_left;
 pub use sql::rollback_left;
 

@@ -115,12 +115,19 @@ fn running(provider: &Plugin) -> Result<Arc<Generation>, Failure> {
     }
 }
 
+/// Is there anybody to publish it to?
+pub fn is_followed(plugins: &Plugins, topic: &str) -> bool {
+    plugins.all().iter().any(|p| subscribes(p, topic))
+}
+
+fn subscribes(plugin: &Plugin, topic: &str) -> bool {
+    let wanted = |kind: &CallerKind| matches!(kind, CallerKind::Subscribe(wanted) if wanted == topic);
+    plugin.state() == State::Running && plugin.generation.load().as_ref().is_some_and(|g| !g.callers(wanted).is_empty())
+}
+
 /// Puts it into the queue of whoever subscribed.
 pub fn publish(plugins: &Plugins, bus: Bus) -> usize {
-    let (wanted, bytes) = (CallerKind::Subscribe(bus.topic.clone()), Arc::<[u8]>::from(bus.bytes.into_vec()));
-    let subscribed = plugins.all().into_iter().filter(|p| {
-        p.state() == State::Running
-            && p.generation.load().as_ref().is_some_and(|g| !g.callers(|k| *k == wanted).is_empty())
-    });
+    let bytes = Arc::<[u8]>::from(bus.bytes.into_vec());
+    let subscribed = plugins.all().into_iter().filter(|p| subscribes(p, &bus.topic));
     subscribed.map(|p| p.queue.push(Item::Bus(bus.topic.clone(), bytes.clone()))).count()
 }

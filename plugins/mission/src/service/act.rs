@@ -112,7 +112,12 @@ fn add_file(
     let change = w.record(mission, ChangeKind::AddContent, &by.author, Subject::Content(resource), w.now)?;
     let content = if inline.is_empty() { String::new() } else { format!("<content>{inline}</content>") };
     let inner = xml::changes_with(&change, desk.config.notify_content_hash, &content);
-    w.notice(Notice::live("t-x-m-c", mission, &by.author, &inner));
+    let notice = Notice::live("t-x-m-c", mission, &by.author, &inner);
+    // Whoever has the content with the notice need not fetch it.
+    match inline.is_empty() {
+        true => w.announce(mission, &change, notice),
+        false => w.notice(notice),
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 //! web pages: always an attachment, and the type is not guessed.
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
-use super::{named, number, sight};
+use super::{named, number, said, sight};
 use crate::{
     files::{FileError, Resource, name},
     http::{
@@ -23,6 +23,7 @@ pub fn routes(book: &mut Book) {
         .query("uid", "string", false)
         .query("offset", "string", false)
         .query("length", "string", false)
+        .query("feedName", "string", false)
         .answers(200, "application/octet-stream")
         .answers(206, "application/octet-stream")
         .answers(304, "")
@@ -49,14 +50,15 @@ pub fn routes(book: &mut Book) {
 
 pub(super) fn content(native: &Native, call: Call) -> Result<Answer, HandlerError> {
     let Some(name) = named(&call) else { return Err(HandlerError::bad_request("hash or uid is missing")) };
-    send(native, &call, name)
+    send(native, &call, name, said(&call, &["feedName"]))
 }
 
 pub(super) fn by_path(native: &Native, call: Call) -> Result<Answer, HandlerError> {
-    send(native, &call, call.params.get("hash").unwrap_or_default().trim())
+    send(native, &call, call.params.get("hash").unwrap_or_default().trim(), None)
 }
 
-pub(super) fn send(native: &Native, call: &Call, name: &str) -> Result<Answer, HandlerError> {
+/// `feed` = what it is fetched for: plugins are told when it was fetched to its end.
+fn send(native: &Native, call: &Call, name: &str, feed: Option<&str>) -> Result<Answer, HandlerError> {
     let user = call.identity.user.as_deref().unwrap_or_default();
     let found = native.files.find_for(name, &sight(call), user)?;
     let mut file = native.files.open_content(&found).map_err(|error| match error {
@@ -65,16 +67,20 @@ pub(super) fn send(native: &Native, call: &Call, name: &str) -> Result<Answer, H
     })?;
     // What is no number counts as nothing, as in TAK Server.
     let asked = |name| number::<u64>(call, &[name]).unwrap_or_default();
-    let (mut status, mut range) = (StatusCode::OK, None);
+    let (mut status, mut range, mut to_the_end) = (StatusCode::OK, None, true);
     let (offset, length) = (asked("offset"), asked("length"));
     if offset.is_some() || length.is_some() {
         let from = offset.unwrap_or(0).min(found.size);
         file = file.part(from, length.unwrap_or(u64::MAX));
+        to_the_end = from + file.len() >= found.size;
         // ATAK takes nothing but 200, also for the rest of a file; only a length asks for less than that.
         if from + file.len() < found.size && !file.is_empty() {
             status = StatusCode::PARTIAL_CONTENT;
             range = Some(format!("bytes {from}-{}/{}", from + file.len() - 1, found.size));
         }
+    }
+    if let Some(then) = feed.and_then(|feed| native.files.fetched(&found.hash, feed, user)).filter(|_| to_the_end) {
+        file = file.then(then);
     }
     let mut answer = Answer { status, headers: axum::http::HeaderMap::new(), content: Content::File(file) };
     for (name, value) in heads(&found) {
