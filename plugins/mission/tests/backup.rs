@@ -276,6 +276,16 @@ fn a_broken_zip_is_refused_with_the_name_of_what_is_broken() {
     let at = flipped.windows(10).position(|w| w == b"../two.txt").unwrap();
     flipped[at] ^= 0x55;
     let plain = but(&members, |m| drop(m.remove(LINES)));
+    // Its first file is whole and stored when the second one turns out not to be.
+    let mut halfway = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in members.iter().filter(|(name, _)| *name != LINES && !name.ends_with('/')) {
+        let method = zip::CompressionMethod::Stored;
+        halfway.start_file(&**name, SimpleFileOptions::default().compression_method(method)).unwrap();
+        halfway.write_all(bytes).unwrap();
+    }
+    let mut halfway = halfway.finish().unwrap().into_inner();
+    let at = halfway.windows(10).position(|w| w == b"../two.txt").unwrap();
+    halfway[at] ^= 0x55;
     let without = |name: &str| {
         but(&members, |m| {
             m.remove(LINES);
@@ -295,6 +305,7 @@ fn a_broken_zip_is_refused_with_the_name_of_what_is_broken() {
     for (what, body, why) in [
         ("cut off", whole[..whole.len() - 40].to_vec(), "no zip file"),
         ("a flipped byte", flipped, "\"contents/1__two.txt\" in the package is damaged"),
+        ("a flipped byte of an archive", halfway, "\"contents/1__two.txt\" in the package is damaged"),
         (
             "another file",
             but(&members, |m| drop(m.insert(file.into(), b"x".to_vec()))),
