@@ -2,38 +2,21 @@
 //! downloads it (M-11), whom it is sent to (M-12), and who looks for it when the mission has ended ([`keep`]): those who
 //! could read an open mission, the administrator at the console alone when it was closed.
 //!
-//! It is built on disk, page by page and file by file, so its size costs no memory. What cannot be read is left out and
-//! logged. What must not happen: a failing archive stops a deletion; the hash of a password leaves the server.
-use std::{
-    collections::HashSet,
-    fs::File,
-    io::{self, BufWriter, Write},
-};
-
+//! [`Pack`] writes it: events, files, manifest. What must not happen: a failing archive stops a deletion; the hash of a
+//! password leaves the server.
 use fts_plugin_api::{
-    sdk::{Error, FileInfo, Result},
+    sdk::{FileInfo, Result},
     tracing,
 };
-use zip::{CompressionMethod, ZipWriter, result::ZipError, write::SimpleFileOptions};
 
-use crate::{
-    desk::Desk,
-    manifest::{Entry, Manifest},
-    model::Mission,
-    store::{contents, cot},
-    work::Work,
-};
+use crate::{desk::Desk, model::Mission, pack::Pack, store::contents, work::Work};
 
 /// By which an archive of an ended mission is found.
 pub const KEYWORD: &str = "ARCHIVED_MISSION";
-/// Events of one page.
-const PAGE: i64 = 64;
-/// A zip file needs its long form beyond.
-const LONG: u64 = u32::MAX as u64;
 
 /// Who is to read it.
 pub struct Reader<'a> {
-    /// Host by which it reaches the server.
+    /// Host by which it reaches the server; "" = not known.
     pub host: &'a str,
     /// Groups of the mission it may be told.
     pub groups: &'a [String],
@@ -46,86 +29,12 @@ pub struct Reader<'a> {
 /// # Errors
 /// The disk, the database.
 pub fn build(desk: &Desk, mission: &Mission, reader: &Reader<'_>) -> Result<Work> {
-    let work = Work::new(&desk.host)?;
-    let mut zip = ZipWriter::new(BufWriter::new(File::create_new(work.path())?));
-    let mut entries = Vec::new();
-    for folder in ["cot/", "contents/"] {
-        zip.add_directory(folder, options()).map_err(zipped)?;
+    let mut pack = Pack::new(desk)?;
+    pack.events(mission.id)?;
+    for (n, item) in contents::of_mission(&desk.host.sql(), mission.id)?.iter().enumerate() {
+        pack.file(mission, n, item)?;
     }
-    events(desk, mission, &mut zip, &mut entries)?;
-    files(desk, mission, &mut zip, &mut entries)?;
-    zip.add_directory("MANIFEST/", options()).map_err(zipped)?;
-    zip.start_file("MANIFEST/manifest.xml", options()).map_err(zipped)?;
-    let Reader { host, groups, secret } = *reader;
-    let manifest = Manifest { mission, uid: &desk.host.uuid(), host, groups, secret, entries: &entries };
-    zip.write_all(manifest.xml().as_bytes())?;
-    zip.finish().map_err(zipped)?.flush()?;
-    Ok(work)
-}
-
-fn options() -> SimpleFileOptions {
-    SimpleFileOptions::default().compression_method(CompressionMethod::Deflated)
-}
-
-fn zipped(error: ZipError) -> Error {
-    Error::new(format!("an archive could not be written: {error}"))
-}
-
-type Zip = ZipWriter<BufWriter<File>>;
-
-fn events(desk: &Desk, mission: &Mission, zip: &mut Zip, entries: &mut Vec<Entry>) -> Result<()> {
-    let sql = desk.host.sql();
-    let upto = cot::last_item(&sql, mission.id)?;
-    let (mut after, mut names) = (0, HashSet::new());
-    loop {
-        let page = cot::latest_page(&sql, mission.id, (after, upto), None, PAGE)?;
-        let Some((last, _)) = page.last() else { return Ok(()) };
-        after = *last;
-        for (item, event) in page {
-            let mut name = format!("cot/{}.cot", plain(&event.uid));
-            if !names.insert(name.to_lowercase()) {
-                name = format!("cot/{}_{item}.cot", plain(&event.uid));
-                names.insert(name.to_lowercase());
-            }
-            zip.start_file(&*name, options()).map_err(zipped)?;
-            zip.write_all(b"<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n")?;
-            zip.write_all(event.xml.as_bytes())?;
-            entries.push(Entry { name, uid: Some(event.uid) });
-        }
-    }
-}
-
-fn files(desk: &Desk, mission: &Mission, zip: &mut Zip, entries: &mut Vec<Entry>) -> Result<()> {
-    for (n, item) in contents::of_mission(&desk.host.sql(), mission.id)?.into_iter().enumerate() {
-        let hash = &item.resource.hash;
-        let opened = desk.host.files().path(hash).and_then(|path| Ok(File::open(path)?));
-        let mut file = match opened {
-            Ok(file) => file,
-            Err(error) => {
-                tracing::error!(event = "mission.not_archived", mission = %mission.guid, "a file is left out of the archive: {error}");
-                continue;
-            }
-        };
-        let said = item.resource.known.as_ref().map_or(hash.as_str(), |known| known.name.as_str());
-        let name = format!("contents/{n}_{}", plain(said));
-        let long = file.metadata()?.len() >= LONG;
-        // Pictures and packages are compressed already: to copy them is much quicker.
-        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(long);
-        zip.start_file(&*name, options).map_err(zipped)?;
-        io::copy(&mut file, zip)?;
-        entries.push(Entry { name, uid: None });
-    }
-    Ok(())
-}
-
-/// One part of a path that leads nowhere, whatever it is made from.
-pub fn plain(name: &str) -> String {
-    let fine = |c: char| if c.is_control() || "/\\:*?\"<>|".contains(c) { '_' } else { c };
-    let name: String = name.chars().take(120).map(fine).collect();
-    match name.trim_matches(['.', ' ']) {
-        "" => "_".to_owned(),
-        rest => rest.to_owned(),
-    }
+    pack.finish(mission, reader)
 }
 
 /// Stores it before the mission ends. A failure is logged: the mission ends all the same.
@@ -153,25 +62,6 @@ pub fn keep(desk: &Desk, mission: &Mission) {
         Err(error) => {
             desk.host.count("not_archived_total", &[], 1);
             tracing::error!(event = "mission.not_archived", mission = %mission.guid, "the mission ends without an archive: {error}");
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::plain;
-
-    #[test]
-    fn names_lead_nowhere() {
-        for (name, safe) in [
-            ("a.jpg", "a.jpg"),
-            ("../../etc/passwd", "_.._etc_passwd"),
-            ("..", "_"),
-            ("C:\\x", "C__x"),
-            ("", "_"),
-            ("ü ö", "ü ö"),
-        ] {
-            assert_eq!(plain(name), safe);
         }
     }
 }

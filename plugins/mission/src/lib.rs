@@ -6,7 +6,7 @@
 //! who asks, with what role · `book`, `visit` how an endpoint is registered and what it gets · `params`, `window`,
 //! `draft` what requests say · `present`, `answer`, `refusal` what they are answered · `routes` one file per family ·
 //! `seed` the missions every server has · `chat` rooms of chats · `past` events of a uid for whoever asks the host · `actions`
-//! the FTS REST API · `service` what other plugins ask, `edits` what they are told · `package`, `archive`, `backup` zips in and out · `upkeep`, `expiry`,
+//! the FTS REST API · `service` what other plugins ask, `edits` what they are told · `package`, `archive` (`pack`, `manifest`), `backup` zips in and out · `upkeep`, `expiry`,
 //! `arrival` what happens by itself.
 //!
 //! An event for a mission: `roll` lets the host hold it, `intake` stores it (`items`, `write`), and releases notice and event.
@@ -46,6 +46,7 @@ mod model;
 mod notice;
 mod notice_xml;
 mod online;
+mod pack;
 mod package;
 mod params;
 mod part;

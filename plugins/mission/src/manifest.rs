@@ -1,10 +1,14 @@
 //! [`Manifest`]: `MANIFEST/manifest.xml` of an archive of a mission (mission.md 4.8).
 //!
-//! What must not happen: the hash of the password in an archive that somebody is handed. So it is asked for by name.
+//! What must not happen: the hash of the password in an archive that somebody is handed (so it is asked for by name); a
+//! server's name that is none, like `:8443:ssl`.
 use crate::{
     model::Mission,
     notice_xml::{attr, element},
 };
+
+/// Where it is in the archive.
+pub const MANIFEST: &str = "MANIFEST/manifest.xml";
 
 /// One file of the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +25,7 @@ pub struct Manifest<'a> {
     pub mission: &'a Mission,
     /// Of the archive itself, random.
     pub uid: &'a str,
-    /// By which clients reach the server.
+    /// By which clients reach the server; "" = not known.
     pub host: &'a str,
     /// Those the reader may be told.
     pub groups: &'a [String],
@@ -91,9 +95,12 @@ impl Manifest<'_> {
             ("onReceiveDelete", "false".to_owned()),
             ("mission_name", m.name.clone()),
             ("mission_label", m.name.clone()),
-            ("mission_uid", format!("{}-8443-ssl-{}", self.host, m.name)),
-            ("mission_server", format!("{}:8443:ssl", self.host)),
         ];
+        // Without a host a client would connect to nowhere: it asks which server it is then.
+        if !self.host.is_empty() {
+            all.push(("mission_uid", format!("{}-8443-ssl-{}", self.host, m.name)));
+            all.push(("mission_server", format!("{}:8443:ssl", self.host)));
+        }
         if let (Some(hash), true) = (&m.password, self.secret) {
             all.push(("password_hash", hash.reveal().to_owned()));
         }
@@ -145,5 +152,13 @@ mod tests {
         ] {
             assert!(open.contains(part), "{part}: {open}");
         }
+    }
+
+    #[test]
+    fn a_server_that_does_not_know_its_name_is_not_named() {
+        let mission = Mission::new("g-1".into(), "Flood".into(), 7);
+        let on = |host| Manifest { mission: &mission, uid: "u", host, groups: &[], secret: true, entries: &[] }.xml();
+        assert!(on("h").contains("<Parameter name=\"mission_server\" value=\"h:8443:ssl\"/>"));
+        assert!(!on("").contains("mission_server") && !on("").contains("mission_uid") && !on("").contains("8443"));
     }
 }

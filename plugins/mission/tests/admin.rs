@@ -1,13 +1,11 @@
-//! What an administrator does with missions: list, show, export and import, snapshots, going back to an earlier state.
+//! What an administrator does with missions: list, show, snapshots, going back to an earlier state. Export and import are
+//! in `backup.rs`.
 #![allow(clippy::unwrap_used, clippy::panic)]
 mod scene;
 
 use std::time::Duration;
 
-use fts_plugin_api::{
-    sdk::FileInfo,
-    testkit::{Answer, Call},
-};
+use fts_plugin_api::{sdk::FileInfo, testkit::Call};
 use scene::*;
 use serde_json::{Value, json};
 
@@ -77,72 +75,6 @@ fn missions_are_listed_and_shown_without_secrets() {
         assert_eq!(route.auth, fts_plugin_api::sdk::Auth::Admin, "{}", route.pattern);
         assert_eq!(route.listeners, [fts_plugin_api::message::Listener::Admin], "{}", route.pattern);
     }
-}
-
-fn export(scene: &Scene, query: &str) -> Answer {
-    let answer = call(scene, "GET", &format!("{ADMINS}/Flood%20North/export{query}")).send();
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    answer
-}
-
-/// What clients read of a mission, by kind.
-fn seen(scene: &Scene, path: &str) -> Vec<Value> {
-    let rest = ["", "/changes?squashed=false", "/log", "/layers", "/subscriptions"];
-    rest.iter().map(|r| scene.ask(BOB, "GET", &format!("{path}{r}"), 200)["data"].clone()).collect()
-}
-
-#[test]
-fn an_export_is_the_whole_mission_on_another_server() {
-    let (scene, guid) = filled();
-    scene.host.deliver(moved("m-1", 45.5), scene.a);
-    let (before, history) = (seen(&scene, FLOOD), scene.rows("SELECT id FROM mission_cot"));
-    let text = export(&scene, "").body;
-    let other = Scene::new();
-    let made = answered(&call(&other, "POST", ADMINS).body(text.clone()).send(), 201);
-    assert_eq!((&made["guid"], &made["name"]), (&json!(guid), &json!("Flood North")));
-    assert_eq!(seen(&other, FLOOD), before);
-    assert_eq!(other.rows("SELECT id FROM mission_cot WHERE change_id > 0"), history);
-    assert_eq!(other.rows("SELECT id FROM mission_uid WHERE last_change_id = (SELECT max(id) FROM mission_change c WHERE c.uid = mission_uid.uid)"), 2);
-    let hash = text_of_first_file(&before);
-    assert_eq!(other.host.file_content(&hash).unwrap(), b"one.txt");
-    // Members are live again, and what is sent is delivered.
-    other.host.deliver(marker("m-9", &format!("mission-guid=\"{guid}\"")), other.a);
-    assert_eq!(other.kinds(other.b), ["t-x-m-c", "a-f-G"]);
-    // It is there now.
-    let again = answered(&call(&other, "POST", ADMINS).body(text.clone()).send(), 409);
-    assert_eq!(again["status"], "CONFLICT");
-    let copy = call(&other, "POST", &format!("{ADMINS}?copy=true&name=Second")).body(text).send();
-    let copy = answered(&copy, 201);
-    assert!(copy["guid"] != made["guid"] && copy["subscribers"] == 0 && copy["items"] == 2);
-    let changes = other.ask(BOB, "GET", "/Marti/api/missions/Second/changes", 200);
-    assert!(changes["data"].as_array().unwrap().iter().all(|c| c["missionGuid"] == copy["guid"]));
-}
-
-fn text_of_first_file(seen: &[Value]) -> String {
-    text(&seen[0][0]["contents"][0]["data"]["hash"])
-}
-
-#[test]
-fn half_an_export_leaves_nothing_behind() {
-    let (scene, _) = filled();
-    let whole = export(&scene, "?files=false").text();
-    let lines: Vec<_> = whole.lines().collect();
-    let other = Scene::new();
-    let before = other.rows("SELECT id FROM mission");
-    let halves = ["{}".to_owned(), String::new(), lines[..3].join("\n"), lines[..lines.len() - 1].join("\n")];
-    let without_a_row = [&lines[..4], &lines[5..]].concat().join("\n");
-    let no_object = format!("{}\n{{\"t\":\"mission\",\"r\":7}}\n", lines[0]);
-    let misfit = format!("{}\n{{\"t\":\"mission_uid\",\"r\":{{}}}}\n{{\"end\":3}}\n", lines[..2].join("\n"));
-    for bad in
-        halves.into_iter().chain([without_a_row, no_object, misfit, format!("{}\nnonsense\n", lines[..3].join("\n"))])
-    {
-        answered(&call(&other, "POST", ADMINS).body(bad).send(), 400);
-        assert_eq!(other.rows("SELECT id FROM mission"), before);
-        assert_eq!(other.rows("SELECT id FROM mission_change"), 0);
-    }
-    other.ask(BOB, "GET", FLOOD, 404);
-    answered(&call(&other, "POST", ADMINS).body(whole).send(), 201);
-    other.ask(BOB, "GET", FLOOD, 200);
 }
 
 #[test]

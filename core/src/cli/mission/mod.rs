@@ -28,18 +28,27 @@ pub enum MissionCommand {
         /// Which
         mission: String,
     },
-    /// Writes one into a zip file: items, files, history, members, roles. Keep it safe: it holds the password's hash
+    /// Writes one into an archive zip with all its history. Keep it safe: it holds the password's hash
+    ///
+    /// The zip is the archive other TAK software opens (cot/, contents/, MANIFEST/manifest.xml: newest items and files) and
+    /// has the whole mission beside it (MANIFEST/mission.jsonl: history, every version, members, roles, log, folders), for
+    /// fts mission import. It is for administrators: what clients may have is GET /Marti/api/missions/NAME/archive.
     Export {
         /// Which
         mission: String,
         /// Where to [default: NAME.mission.zip in this directory]
-        #[arg(short, long, value_name = "FILE")]
+        #[arg(short, long, visible_alias = "file", value_name = "FILE")]
         output: Option<PathBuf>,
         /// Without the content of its files
         #[arg(long)]
         no_files: bool,
     },
-    /// Reads one from such a file; it must not be there (any more)
+    /// Reads one from such a file, or from an archive zip of any TAK server; it must not be there (any more)
+    ///
+    /// From a file of fts mission export (of earlier versions, too) it comes back with everything. An archive of GET
+    /// /Marti/api/missions/NAME/archive, of a mission that has ended (fts files list --keyword ARCHIVED_MISSION) or of
+    /// another TAK server has the newest items and files: they are added as of now, and nobody is a member. It has the
+    /// mission's password only where the server kept it for itself.
     Import {
         /// The zip file
         file: PathBuf,
@@ -96,7 +105,7 @@ pub fn run(global: &Global, command: &MissionCommand) -> ExitCode {
         }
         MissionCommand::Import { file, name, copy } => {
             show(global, archive::import(global, file, name.as_deref(), *copy), |a| {
-                format!("imported {} as {}\n", page::amounts(a), page::named(a))
+                format!("imported {} as {}\n{}", page::amounts(a), page::named(a), page::notes(a))
             })
         }
         MissionCommand::Snapshot { mission, name, remove: false } => {

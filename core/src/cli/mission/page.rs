@@ -107,6 +107,11 @@ pub fn one(mission: &Value) -> String {
     out
 }
 
+/// What an import has to say beside that it is done.
+pub fn notes(imported: &Value) -> String {
+    rows(imported, "notes").iter().map(|note| format!("note: {}\n", text(note))).collect()
+}
+
 /// What going back did, or would do.
 pub fn restored(report: &Value, dry: bool) -> String {
     let (back, out) = (text(&report["restored"]), text(&report["removed"]));
@@ -153,6 +158,8 @@ mod tests {
         assert!(page.contains("ends     2026-03-01T10:00:00.000Z") && page.contains("groups   all"), "{page}");
         assert!(page.contains("s         2026-03-01 10:00:00"), "{page}");
         assert_eq!(list(&json!([])), "no missions\n");
+        assert_eq!(notes(&json!({"notes": ["a", "b"]})), "note: a\nnote: b\n");
+        assert_eq!(notes(&json!({})), "");
         let report = json!({"restored": 2, "removed": 1, "messages": ["x"]});
         assert_eq!(restored(&report, true), "2 things would come back or change, 1 would be taken out\nnote: x\n");
         assert!(restored(&report, false).starts_with("2 things came back or changed, 1 were taken out\n"));

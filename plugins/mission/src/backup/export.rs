@@ -1,49 +1,57 @@
-//! Writing: rows with the pen held, so that they are of one moment; then the content of files, which never changes.
+//! Writing: lines and newest events with the pen held, so that they are of one moment; then the content of files, which
+//! never changes; then the manifest. What must not happen: a file is in the zip twice, or named by a line and not there.
 use std::{
     fs::File,
-    io::{self, BufWriter, Read, Write},
+    io::{BufWriter, Write},
 };
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use fts_plugin_api::{
     params,
-    sdk::{Code, Error, Result},
-    tracing,
+    sdk::{Error, Result},
 };
 
-use super::{FORM, FileHead, Head, Line, tables};
+use super::{FORM, FileHead, Head, LINES, Line, tables};
 use crate::{
+    archive::Reader,
     desk::Desk,
-    model::Mission,
-    store::{Db, contents},
+    model::{ContentItem, Mission},
+    pack::Pack,
+    store::{Db, contents, missions},
     work::Work,
 };
 
 /// Rows read at once.
 const PAGE: i64 = 500;
-/// Bytes of one piece of a file.
-const PIECE: usize = 1 << 20;
 
-/// A mission as a file that goes when it is dropped. Files whose content is gone are left out.
+/// A mission as a file that goes when it is dropped. Files whose content is gone are left out. `host` = by which clients
+/// reach the server; "" = not known.
 ///
 /// # Errors
 /// `NotFound` when the mission was deleted meanwhile; the database, the disk.
-pub fn write(desk: &Desk, mission: &Mission, with_files: bool) -> Result<Work> {
-    let work = Work::new(&desk.host)?;
-    let mut out = Out { to: BufWriter::new(File::create(work.path())?), rows: 0 };
-    let hashes = {
+pub fn write(desk: &Desk, mission: &Mission, host: &str, with_files: bool) -> Result<Work> {
+    let lines = Work::new(&desk.host)?;
+    let mut out = Out { to: BufWriter::new(File::create_new(lines.path())?), rows: 0 };
+    let mut pack = Pack::new(desk)?;
+    let (mission, files) = {
         let _pen = desk.pen();
-        rows(desk, mission, &mut out)?
+        let sql = desk.host.sql();
+        let gone = || Error::not_found(format!("the mission {:?} was deleted", mission.name));
+        let mission = missions::by_id(&sql, mission.id)?.ok_or_else(gone)?;
+        rows(desk, &mission, &mut out)?;
+        pack.events(mission.id)?;
+        let files = contents::of_mission(&sql, mission.id)?;
+        (mission, files)
     };
-    if with_files {
-        for hash in hashes {
-            file(desk, &hash, &mut out)?;
+    for (n, item) in files.iter().enumerate().filter(|_| with_files) {
+        if let Some(entry) = pack.file(&mission, n, item)? {
+            out.line(&Line::File { file: head(desk, item, entry)? })?;
         }
     }
     let end = out.rows;
     out.line(&Line::End { end })?;
     out.to.flush()?;
-    Ok(work)
+    pack.aside(LINES, File::open(lines.path())?)?;
+    pack.finish(&mission, &Reader { host, groups: &mission.groups, secret: true })
 }
 
 struct Out {
@@ -64,8 +72,7 @@ impl Out {
     }
 }
 
-/// Hashes of its files.
-fn rows(desk: &Desk, mission: &Mission, out: &mut Out) -> Result<Vec<String>> {
+fn rows(desk: &Desk, mission: &Mission, out: &mut Out) -> Result<()> {
     let sql = desk.host.sql();
     let gone = || Error::not_found(format!("the mission {:?} was deleted", mission.name));
     let row: String = sql.one(&tables::READ_MISSION, params![mission.id], |row| row.get("j"))?.ok_or_else(gone)?;
@@ -82,25 +89,19 @@ fn rows(desk: &Desk, mission: &Mission, out: &mut Out) -> Result<Vec<String>> {
             page.iter().try_for_each(|(_, json)| out.row(table.name, json))?;
         }
     }
-    Ok(contents::of_mission(&sql, mission.id)?.into_iter().map(|item| item.resource.hash).collect())
+    Ok(())
 }
 
-fn file(desk: &Desk, hash: &str, out: &mut Out) -> Result<()> {
-    let Some(info) = desk.host.files().get(hash)? else { return Ok(()) };
-    let mut content = match desk.host.files().path(hash) {
-        Ok(path) => File::open(path),
-        Err(error) if error.code() == Code::NotFound => Err(io::Error::new(io::ErrorKind::NotFound, error.to_string())),
-        Err(error) => return Err(error),
+/// What the store says of a file whose content is in this member. One that was deleted while it was copied is named by what
+/// the mission knows.
+fn head(desk: &Desk, item: &ContentItem, entry: String) -> Result<FileHead> {
+    let sha256 = item.resource.hash.clone();
+    let Some(info) = desk.host.files().get(&sha256)? else {
+        let name = item.resource.known.as_ref().map(|known| known.name.clone()).unwrap_or_default();
+        return Ok(FileHead { sha256, name, entry: Some(entry), expiration: -1, ..FileHead::default() });
     };
-    let content = match &mut content {
-        Ok(content) => content,
-        Err(error) => {
-            tracing::error!(event = "mission.file_left_out", %hash, "a file is not in the export: {error}");
-            return Ok(());
-        }
-    };
-    let file = FileHead {
-        sha256: hash.to_owned(),
+    Ok(FileHead {
+        sha256,
         name: info.name,
         file_name: info.file_name,
         uid: info.uid,
@@ -109,14 +110,6 @@ fn file(desk: &Desk, hash: &str, out: &mut Out) -> Result<()> {
         tool: info.tool,
         creator_uid: info.creator_uid,
         expiration: info.expiration,
-    };
-    out.line(&Line::File { file })?;
-    loop {
-        let mut piece = Vec::with_capacity(PIECE);
-        Read::take(&mut *content, PIECE as u64).read_to_end(&mut piece)?;
-        if piece.is_empty() {
-            return Ok(());
-        }
-        out.line(&Line::Bytes { bytes: BASE64_STANDARD.encode(&piece) })?;
-    }
+        entry: Some(entry),
+    })
 }

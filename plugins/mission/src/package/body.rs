@@ -36,7 +36,7 @@ impl Body {
 /// 400: there is none; 413; the disk.
 pub fn of(desk: &Desk, request: &mut Request) -> Result<Body, Refusal> {
     if request.body_len() == 0 {
-        return Err(Refusal::Bad("Invalid Request Body: a mission package (zip) is expected".into()));
+        return Err(Refusal::Bad("Invalid Request Body: it is empty, a zip file is expected".into()));
     }
     let form = request.header("content-type").and_then(boundary);
     if form.is_none()

@@ -1,33 +1,33 @@
 //! A mission package (M-19, mission.md 3.4.1): a zip file whose content goes into a mission.
 //!
-//! `unzip` reads it and believes nothing in it · `body` gets it out of a request · with `changes.json` it is what a client
+//! `unzip` reads it and believes nothing in it · `body` gets it out of a request · `kept` the files that were stored for it · with `changes.json` it is what a client
 //! did while it was offline (`merge`, checked by `conflict`), without it every event and file is added (`plain`).
 //!
 //! Order: everything is read and checked; files are stored; one transaction; notices and events. What must not happen:
 //! a part of a package in the mission; a name that leads somewhere; a small archive that fills disk or memory; files that
 //! stay behind a package that was refused.
-mod body;
+pub mod body;
 mod conflict;
+mod kept;
 mod merge;
 mod plain;
-mod unzip;
+pub mod unzip;
 
 use std::fs::File;
 
 use fts_plugin_api::{
     cot::{Cot, Splices, check},
-    sdk::{Code, Event, FileInfo, Request},
+    sdk::{Event, Request},
     tracing,
 };
 use serde_json::Value;
 
-use crate::{
-    caller::Caller, config::Size, desk::Desk, items, model::Mission, refusal::Refusal, store::contents, work::Work,
-};
-use unzip::Package;
+use crate::{caller::Caller, config::Size, desk::Desk, items, model::Mission, refusal::Refusal};
+pub use kept::Kept;
+use unzip::{Limits, Package};
 
 /// A CoT event in a package, bytes.
-const EVENT: u64 = 4 << 20;
+pub const EVENT: u64 = 4 << 20;
 /// `changes.json`, bytes.
 const CHANGES: u64 = 16 << 20;
 
@@ -55,9 +55,10 @@ pub struct Loader<'a> {
 /// 400: no zip, or one that breaks a rule; 410; 413; the disk, the database.
 pub fn load(loader: &Loader<'_>, request: &mut Request) -> Result<Loaded, Refusal> {
     let Size(most) = loader.desk.config.max_package_bytes;
-    let mut kept = Kept { desk: loader.desk, new: Vec::new() };
+    let mut kept = Kept::new(loader.desk);
     let body = body::of(loader.desk, request)?;
-    let mut package = Package::open(File::open(body.path()).map_err(fts_plugin_api::sdk::Error::from)?, most)?;
+    let file = File::open(body.path()).map_err(fts_plugin_api::sdk::Error::from)?;
+    let mut package = Package::open(file, Limits::package(most))?;
     let loaded = match package.find("changes.json") {
         Some(at) => {
             let changes = package.read(at, CHANGES)?;
@@ -72,61 +73,11 @@ pub fn load(loader: &Loader<'_>, request: &mut Request) -> Result<Loaded, Refusa
     Ok(loaded)
 }
 
-/// Files that were stored for a package; those that get into no mission go again.
-struct Kept<'a> {
-    desk: &'a Desk,
-    /// Uid and hash: every file gets a uid of its own.
-    new: Vec<(String, String)>,
-}
-
-impl Kept<'_> {
-    /// Stores a file of the package for whoever reads the mission.
-    fn store(&mut self, loader: &Loader<'_>, name: &str, work: &Work) -> Result<FileInfo, Refusal> {
-        let mut groups = loader.caller.groups_of(loader.mission);
-        // What is read by everybody is read by its groups; a closed mission has fewer members than they.
-        let more = loader.mission.groups.iter().filter(|_| !loader.mission.is_closed());
-        let more: Vec<String> = more.filter(|g| !groups.contains(g)).cloned().collect();
-        groups.extend(more);
-        let info = FileInfo {
-            name: name.to_owned(),
-            submitter: loader.caller.user.clone(),
-            creator_uid: loader.creator.to_owned(),
-            tool: if loader.mission.is_closed() { "private" } else { "public" }.to_owned(),
-            groups,
-            ..FileInfo::default()
-        };
-        let file = self.desk.host.files().put_file(info, work.relative())?;
-        self.new.push((file.uid.clone(), file.sha256.clone()));
-        Ok(file)
-    }
-
-    /// Keeps what is in the mission.
-    fn settle(&mut self, mission: &Mission) -> Result<(), Refusal> {
-        let sql = self.desk.host.sql();
-        for (uid, hash) in std::mem::take(&mut self.new) {
-            if !contents::holds(&sql, mission.id, &hash)? {
-                self.new.push((uid, hash));
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Kept<'_> {
-    fn drop(&mut self) {
-        for (uid, hash) in &self.new {
-            match self.desk.host.files().delete_versions(uid, Some(hash)) {
-                Err(error) if error.code() != Code::NotFound => {
-                    tracing::warn!(event = "mission.file_kept", "a file of a refused package stays: {error}");
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
 /// An event of a package, checked as one that arrives, without destinations.
-fn event(desk: &Desk, name: &str, text: &[u8]) -> Result<Cot, Refusal> {
+///
+/// # Errors
+/// 400: it is none.
+pub fn event(desk: &Desk, name: &str, text: &[u8]) -> Result<Cot, Refusal> {
     let bad = |why: String| Refusal::Bad(format!("{name:?} in the package is no event: {why}"));
     let cot = Cot::parse(root(text).to_vec()).map_err(|e| bad(e.to_string()))?;
     let mut splices = Splices::new();

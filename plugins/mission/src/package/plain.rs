@@ -1,4 +1,5 @@
-//! A package without `changes.json`: every `*.cot` becomes an item, every other file but the manifest a content.
+//! A package without `changes.json`: every `*.cot` becomes an item, every other file but the manifest a content
+//! (and but the history that is beside it in what `fts mission export` writes).
 use std::fs::File;
 
 use fts_plugin_api::sdk::Error;
@@ -6,6 +7,7 @@ use fts_plugin_api::sdk::Error;
 use super::{EVENT, Kept, Loaded, Loader, event, unzip::Package};
 use crate::{
     adding::{self, Item, What},
+    backup::LINES,
     items::{self, Added, NewCot},
     refusal::Refusal,
     work::Work,
@@ -19,7 +21,8 @@ pub fn load(loader: &Loader<'_>, package: &mut Package, kept: &mut Kept<'_>) -> 
     let (mut events, mut files) = (Vec::new(), Vec::new());
     for at in 0..package.members().len() {
         let Some(member) = package.members().get(at).cloned() else { break };
-        if member.ends("manifest.xml") {
+        // The history beside an archive has the password's hash and every member: it is the administrator's.
+        if member.ends("manifest.xml") || member.name == LINES {
             continue;
         }
         if member.ends(".cot") {

@@ -2,7 +2,8 @@
 //!
 //! Order: the directory is read and every member looked at (name, kind, said size) before anything is inflated; then
 //! members are taken one at a time, and what really comes out counts. What must not happen: a name that leads somewhere; a
-//! small file that becomes a large one; a directory that fills the memory. No path is ever made from a name here.
+//! small file that becomes a large one, members that share their bytes to that end; a directory that fills the memory. No
+//! path is ever made from a name here.
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
@@ -12,20 +13,43 @@ use std::{
     },
 };
 
-use zip::ZipArchive;
+use fts_plugin_api::sdk::Error;
+use zip::{ZipArchive, read::ZipFile};
 
 use crate::refusal::Refusal;
 
-/// Members, folders included.
-const MEMBERS: usize = 10_000;
 /// How many times larger than its bytes in the file a member may be, ...
 const RATIO: u64 = 100;
 /// ... beyond this.
 const FREE: u64 = 1 << 20;
 /// Longest name, bytes.
 const NAME: usize = 1_024;
-/// Bytes that may be read to learn what is in it: its directory is kept in memory before anybody can count it.
-const DIRECTORY: u64 = 4 << 20;
+
+/// How much of a zip file is taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Members, folders included.
+    pub members: usize,
+    /// Bytes that may be read to learn what is in it: its directory is kept in memory before anybody can count it.
+    pub directory: u64,
+    /// Bytes of all members inflated.
+    pub total: u64,
+    /// Members that may inflate to any size within the total.
+    pub free: &'static [&'static str],
+}
+
+impl Limits {
+    /// Of what clients send: so much of it inflated.
+    pub const fn package(total: u64) -> Self {
+        Self { members: 10_000, directory: 4 << 20, total, free: &[] }
+    }
+
+    /// Of what an administrator brings, a file of `len` bytes: a mission has no limit of its own, but what is small must
+    /// not become everything.
+    pub fn mission(most: u64, len: u64, free: &'static [&'static str]) -> Self {
+        Self { members: 200_000, directory: 64 << 20, total: most.max(len.saturating_mul(RATIO)), free }
+    }
+}
 
 /// One file in it.
 #[derive(Clone, Debug)]
@@ -52,8 +76,7 @@ impl Member {
 pub struct Package {
     zip: ZipArchive<Metered>,
     members: Vec<Member>,
-    most: u64,
-    inflated: u64,
+    left: u64,
 }
 
 fn bad(why: impl std::fmt::Display) -> Refusal {
@@ -61,19 +84,21 @@ fn bad(why: impl std::fmt::Display) -> Refusal {
 }
 
 impl Package {
-    /// Reads the directory; `most` = bytes of all members inflated.
+    /// Reads the directory.
     ///
     /// # Errors
     /// 400: no zip, or a rule is broken.
-    pub fn open(file: File, most: u64) -> Result<Self, Refusal> {
-        let left = Arc::new(AtomicU64::new(DIRECTORY));
+    pub fn open(file: File, limits: Limits) -> Result<Self, Refusal> {
+        let Limits { members: count, directory, total: most, free } = limits;
+        let length = file.metadata().map_err(Error::from)?.len();
+        let left = Arc::new(AtomicU64::new(directory));
         let zip = ZipArchive::new(Metered { inner: file, left: left.clone() })
             .map_err(|e| bad(format_args!("the package is no zip file: {e}")))?;
         left.store(u64::MAX, Relaxed);
-        if zip.len() > MEMBERS {
-            return Err(bad(format_args!("the package has {} members, at most {MEMBERS} are taken", zip.len())));
+        if zip.len() > count {
+            return Err(bad(format_args!("the package has {} members, at most {count} are taken", zip.len())));
         }
-        let (mut members, mut total) = (Vec::new(), 0_u64);
+        let (mut members, mut total, mut packed) = (Vec::new(), 0_u64, 0_u64);
         for place in 0..zip.len() {
             let damaged = |e: zip::result::ZipError| bad(format_args!("the package is damaged: {e}"));
             let entry = zip.by_index_data(place).map_err(damaged)?;
@@ -88,15 +113,22 @@ impl Package {
                 continue;
             }
             total = total.saturating_add(entry.size());
-            let own = FREE.saturating_add(entry.compressed_size().saturating_mul(RATIO));
+            packed = packed.saturating_add(entry.compressed_size());
+            let own = match free.contains(&name.as_str()) {
+                true => most,
+                false => FREE.saturating_add(entry.compressed_size().saturating_mul(RATIO)),
+            };
             if total > most || entry.size() > own {
                 return Err(bad(format_args!(
                     "the package inflates to too much at {shown:?} (plugins.mission.max_package_bytes)"
                 )));
             }
+            if packed > length {
+                return Err(bad(format_args!("{shown:?} in the package shares its bytes with another member")));
+            }
             members.push(Member { name, place, most: own });
         }
-        Ok(Self { zip, members, most, inflated: 0 })
+        Ok(Self { zip, members, left: most })
     }
 
     /// All files in it, in its own order.
@@ -124,25 +156,57 @@ impl Package {
     /// # Errors
     /// 400: it is longer, or damaged; what the writer says.
     pub fn copy(&mut self, at: usize, limit: u64, out: &mut dyn Write) -> Result<(), Refusal> {
-        let Some(member) = self.members.get(at) else { return Err(bad("the package is damaged")) };
-        let damaged = |e: String| bad(format_args!("{:?} in the package is damaged: {e}", member.name));
-        let most = limit.min(member.most).min(self.most.saturating_sub(self.inflated));
-        let mut file = self.zip.by_index(member.place).map_err(|e| damaged(e.to_string()))?;
-        let (mut copied, mut buffer) = (0_u64, vec![0; 64 << 10]);
+        let (mut file, mut buffer) = (self.stream(at, limit)?, vec![0; 64 << 10]);
         loop {
-            let read = match file.read(&mut buffer) {
+            match file.read(&mut buffer) {
                 Ok(0) => return Ok(()),
-                Ok(read) => read,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) => return Err(damaged(e.to_string())),
-            };
-            copied += read as u64;
-            self.inflated += read as u64;
-            if copied > most {
-                return Err(bad(format_args!("{:?} in the package inflates to too much", member.name)));
+                Ok(read) => out.write_all(&buffer[..read]).map_err(Error::from)?,
+                Err(error) => return Err(bad(error)),
             }
-            out.write_all(&buffer[..read]).map_err(fts_plugin_api::sdk::Error::from)?;
         }
+    }
+
+    /// A file to be inflated while it is read, at most `limit` bytes. Every error while reading has the kind
+    /// `InvalidData` and names the file.
+    ///
+    /// # Errors
+    /// 400: it is damaged.
+    pub fn stream(&mut self, at: usize, limit: u64) -> Result<Inflating<'_>, Refusal> {
+        let Some(Member { name, place, most }) = self.members.get(at) else {
+            return Err(bad("the package is damaged"));
+        };
+        let most = limit.min(*most).min(self.left);
+        let file =
+            self.zip.by_index(*place).map_err(|e| bad(format_args!("{name:?} in the package is damaged: {e}")))?;
+        Ok(Inflating { file, name, most, left: &mut self.left })
+    }
+}
+
+/// See [`Package::stream`].
+pub struct Inflating<'a> {
+    file: ZipFile<'a, Metered>,
+    name: &'a str,
+    /// Of this file.
+    most: u64,
+    /// Of the whole package.
+    left: &'a mut u64,
+}
+
+impl Read for Inflating<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let wrong = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
+        let read = loop {
+            match self.file.read(into) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(wrong(format!("{:?} in the package is damaged: {e}", self.name))),
+                Ok(read) => break read,
+            }
+        };
+        let size = read as u64;
+        let too_much = || wrong(format!("{:?} in the package inflates to too much", self.name));
+        self.most = self.most.checked_sub(size).ok_or_else(too_much)?;
+        *self.left = self.left.saturating_sub(size);
+        Ok(read)
     }
 }
 

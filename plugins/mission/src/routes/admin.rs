@@ -1,10 +1,7 @@
 //! For the administrator (`fts mission list|show|export|import|snapshot|restore`): `/admin/missions…` on the admin listener.
 //!
 //! Nothing here is a client's: no tokens, no password hashes in answers; an export is the one exception, and says so.
-use std::{
-    fs::File,
-    io::{BufRead, BufReader, Cursor, Read},
-};
+use std::{fs::File, io::Read, net::IpAddr};
 
 use fts_plugin_api::{
     message::ServerInfo,
@@ -18,16 +15,18 @@ use crate::{
     answer::Answer,
     backup::{
         export,
-        import::{self, Wishes},
+        import::{self, Imported, Wishes},
     },
     book::Book,
     caller::Caller,
     chat,
     desk::Desk,
     model::{Mission, Stamp, read_time},
+    package::body,
     params,
     refusal::Refusal,
     rewind,
+    routes::cot::own_host,
     store::{
         Db, layers, missions,
         snapshots::{self, Moment, Snapshot},
@@ -37,6 +36,8 @@ use crate::{
 
 /// Bytes of one piece of an export.
 const PIECE: usize = 256 << 10;
+/// Peer of a request through the local socket.
+const LOCAL: &str = "local";
 /// Author of what an administrator brings back.
 const AUTHOR: &str = "admin";
 
@@ -114,10 +115,25 @@ fn outline(desk: &Desk, mission: &Mission) -> Result<Value, Refusal> {
     }))
 }
 
-/// The whole mission as one text; `files=false` leaves the content of files out.
+/// The host by which clients reach the server, for what is handed on: the one it is set to, else the one the administrator
+/// used; "" = neither is known. The local socket's is none, and a loopback is nobody else's.
+fn named_host<'a>(set: &'a str, peer: &str, asked: &'a str) -> &'a str {
+    let asked = own_host(asked);
+    let bare = asked.trim_matches(['[', ']']);
+    let here = bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    match set {
+        "" if peer == LOCAL || here => "",
+        "" => asked,
+        set => set,
+    }
+}
+
+/// The whole mission as a zip; `files=false` leaves the content of files out.
 fn dump(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {
     let mission = find(desk, request)?;
-    let work = export::write(desk, &mission, params::flag(request, "files", true)?)?;
+    let (head, set) = (request.head(), &desk.host.server().public_host);
+    let host = named_host(set, &head.peer, &head.host);
+    let work = export::write(desk, &mission, host, params::flag(request, "files", true)?)?;
     tracing::info!(event = "mission.exported", mission = %mission.guid, user = %caller.user, "exported with members and password hash");
     // The open file outlives its name.
     let mut file = File::open(work.path()).map_err(Error::from)?;
@@ -132,21 +148,20 @@ fn dump(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {
             Err(error) => Some(Err(error.to_string())),
         }
     });
-    let name = format!("attachment; filename=\"mission-{}.jsonl\"", mission.guid);
-    Ok(Response::pieces("application/x-ndjson", pieces).header("content-disposition", name))
+    let name = format!("attachment; filename=\"mission-{}.zip\"", mission.guid);
+    Ok(Response::pieces("application/zip", pieces).header("content-disposition", name))
 }
 
-/// The body is an export. `name` = another name, `copy=true` = another guid and no members.
+/// The body is an export, or an archive zip of any TAK server. `name` = another name, `copy=true` = another guid and no members.
 fn load(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {
     let name = params::filled(request, "name").map(str::to_owned);
     let wishes = Wishes { name, copy: params::flag(request, "copy", false)? };
-    let mut body: Box<dyn BufRead> = match request.spooled()?.path {
-        Some(path) => Box::new(BufReader::new(File::open(path).map_err(Error::from)?)),
-        None => Box::new(Cursor::new(request.bytes(usize::MAX)?)),
-    };
-    let mission = import::read(desk, &mut *body, &wishes)?;
+    let body = body::of(desk, request)?;
+    let Imported { mission, notes } = import::read(desk, body.path(), &wishes)?;
     tracing::info!(event = "mission.imported", mission = %mission.guid, user = %caller.user, "imported");
-    Ok(Response::json(&outline(desk, &mission)?).status(201))
+    let mut shown = outline(desk, &mission)?;
+    shown["notes"] = notes.into();
+    Ok(Response::json(&shown).status(201))
 }
 
 /// Names the state of now.
@@ -233,5 +248,22 @@ mod tests {
         assert_eq!(join(&server("h", all()), "a,b"), None, "a comma separates");
         assert_eq!(join(&server("", all()), "a"), None);
         assert_eq!(join(&server("h", Vec::new()), "a"), None);
+    }
+
+    #[test]
+    fn a_server_is_named_as_it_is_set_or_as_others_reach_it() {
+        for (set, peer, asked, named) in [
+            ("tak.example", "local", "fts", "tak.example"),
+            ("tak.example", "192.0.2.1:5", "10.0.0.1:19023", "tak.example"),
+            ("", "192.0.2.1:5", "10.0.0.1:19023", "10.0.0.1"),
+            ("", "192.0.2.1:5", "[2001:db8::1]:19023", "[2001:db8::1]"),
+            ("", "192.0.2.1:5", "", ""),
+            ("", "local", "fts", ""),
+            ("", "127.0.0.1:5", "localhost:19023", ""),
+            ("", "127.0.0.1:5", "127.0.0.1:19023", ""),
+            ("", "[::1]:5", "[::1]:19023", ""),
+        ] {
+            assert_eq!(named_host(set, peer, asked), named, "{set} {peer} {asked}");
+        }
     }
 }

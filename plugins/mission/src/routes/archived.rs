@@ -10,7 +10,7 @@ use super::cot::own_host;
 use crate::{
     answer::{self, Answer},
     archive::{self, Reader},
-    params,
+    pack, params,
     present::Depth,
     refusal::Refusal,
     visit::Visit,
@@ -44,13 +44,17 @@ pub fn get(visit: &mut Visit<'_>) -> Answer {
 
 fn build(visit: &Visit<'_>) -> Result<Work, Refusal> {
     let groups = visit.caller.groups_of(&visit.mission);
-    let reader = Reader { host: own_host(&visit.request.head().host), groups: &groups, secret: false };
+    let host = match own_host(&visit.request.head().host) {
+        "" => &visit.desk.host.server().public_host,
+        asked => asked,
+    };
+    let reader = Reader { host, groups: &groups, secret: false };
     Ok(archive::build(visit.desk, &visit.mission, &reader)?)
 }
 
 /// `attachment` with the mission's name: what a header cannot hold is in the second form (RFC 6266).
 fn disposition(name: &str) -> String {
-    let name = archive::plain(name);
+    let name = pack::plain(name);
     let ascii: String = name.chars().map(|c| if c.is_ascii() { c } else { '_' }).collect();
     if ascii == name {
         return format!("attachment; filename=\"{ascii}.zip\"");
