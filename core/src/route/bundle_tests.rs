@@ -1,6 +1,6 @@
 //! Tracks in a mission at clients that do not read (mission.md 7.3): they are thinned and stay connected, and what remains
 //! is a notice with its position behind it.
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, sync::atomic::Ordering::Relaxed};
 
 use bytes::Bytes;
 use fts_plugin_api::cot::{Builder, Class};
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::{Sources, load},
-    directory::{Arrival, Client, Groups},
+    directory::{Arrival, Bits, Client, Groups},
 };
 
 struct Bed {
@@ -31,7 +31,7 @@ impl Bed {
                 peer: SocketAddr::from(([127, 0, 0, 1], 0)),
                 cert: None,
                 tls: false,
-                groups: Groups::default(),
+                groups: Groups { receive: Bits::of([2]), ..Groups::default() },
                 connected: 0,
             };
             router.directory.join(arrival, false)
@@ -143,4 +143,21 @@ fn a_pile_is_delivered_in_pieces_that_end_with_a_bundle() {
     // Notices of markers are no bundle: they may go before the marker.
     (0..20).for_each(|n| add(&mut lane, n, "h-e", 2));
     assert_eq!(pieces(&mut lane), [32, 28]);
+}
+
+#[test]
+fn what_comes_in_does_not_wait_for_a_pile() {
+    let bed = Bed::new();
+    // As while the turn's task is about to run.
+    bed.router.turn.runs.store(true, Relaxed);
+    bed.router.release(&(0..40).map(|n| bed.let_go(n, "u", "h-e", 1)).collect::<Vec<_>>());
+    let marker = Builder::new("b-m-p-s-m", 1_700_000_000_000).uid("marker").to_text();
+    bed.router.broadcast(&marker, &Bits::of([2]), 0);
+    assert_eq!(waiting(&bed.reader), []);
+    bed.router.deliver_piece(&mut None);
+    assert_eq!(waiting(&bed.reader).len(), 32);
+    bed.router.deliver_incoming(&mut None);
+    assert_eq!(waiting(&bed.reader), [("b-m-p-s-m".to_owned(), "marker".to_owned())]);
+    bed.router.drain();
+    assert_eq!(waiting(&bed.reader).len(), 48, "the rest of the pile");
 }

@@ -168,7 +168,7 @@ pub struct Turn {
     /// Events staged.
     waiting: AtomicUsize,
     /// The task runs; without it everything is delivered at once.
-    runs: AtomicBool,
+    pub(super) runs: AtomicBool,
 }
 
 /// A turn with this many events is full: whoever reads next waits until it is delivered. A writer takes as many per
@@ -299,7 +299,7 @@ impl Router {
     }
 
     /// Delivers what came in.
-    fn deliver_incoming(&self, prompt: &mut Option<Prompt>) {
+    pub(super) fn deliver_incoming(&self, prompt: &mut Option<Prompt>) {
         let _one = self.turn.delivering.lock();
         loop {
             let ready = self.turn.take(|waiting| waiting.incoming.all());
@@ -311,7 +311,7 @@ impl Router {
     }
 
     /// Delivers a piece of what plugins sent.
-    fn deliver_piece(&self, prompt: &mut Option<Prompt>) {
+    pub(super) fn deliver_piece(&self, prompt: &mut Option<Prompt>) {
         let _one = self.turn.delivering.lock();
         let ready = self.turn.take(|waiting| waiting.of_plugins.piece());
         self.deliver(&ready, prompt);
