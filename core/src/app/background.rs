@@ -3,7 +3,7 @@
 //!
 //! A thread that others wait for gets the core when it wakes. Who never sleeps under load waits for a tick of the system's
 //! clock instead, up to 4 ms; so threads that step back also give way by themselves after a fraction of that, and have
-//! slices as short ([`slice`]). Those that come first have shorter ones still: the shorter slice is the one that wakes into
+//! slices as short (`slice`). Those that come first have shorter ones still: the shorter slice is the one that wakes into
 //! a busy core.
 use std::{
     cell::Cell,

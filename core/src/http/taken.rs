@@ -1,8 +1,8 @@
 //! [`Taken`]: what is done once the last byte of an answer was taken by its connection, for whoever has to know that a
 //! download was finished (marti-http.md 6.7, mission.md 4.6).
 //!
-//! Order: a handler puts it into the file it answers; `outgoing` keeps it ([`Ends`]) where the body that is sent reaches
-//! the end of that file; `told` counts the bytes and hands it to the connection's [`Due`] with the last of them; `wire`
+//! Order: a handler puts it into the file it answers; `outgoing` keeps it (`Ends`) where the body that is sent reaches
+//! the end of that file; `told` counts the bytes and hands it to the connection's `Due` with the last of them; `wire`
 //! calls it when it has written out everything.
 //!
 //! What must not happen: it is called for a HEAD, for a part that ends earlier, or for an answer that breaks off; an
