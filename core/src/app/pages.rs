@@ -5,6 +5,9 @@
 //! readiness, these mappings are emptied; what is used again comes back from the system's cache without a read.
 //! Only mappings of the program's own file that are never written: its code, and the part before it. What the loader
 //! filled in with addresses is read-only as well, but lies behind the code: dropping that would be the end.
+//!
+//! With them goes what the allocator keeps of memory that is free again: plugins' files are looked through in memory, and
+//! after a piece that large it gives nothing back by itself.
 #![allow(unsafe_code)]
 use std::{fs, io, time::Duration};
 
@@ -16,12 +19,24 @@ const AFTER: Duration = Duration::from_secs(2);
 /// Gives back once, later. A system that does not let us costs nothing but memory.
 pub(super) async fn give_back() {
     tokio::time::sleep(AFTER).await;
+    trim();
     let done = unwritten().and_then(|all| all.into_iter().try_for_each(|(start, end)| drop_pages(start, end)));
     match done {
         Ok(()) => tracing::debug!("pages of the start given back"),
         Err(error) => tracing::debug!(%error, "pages of the start are kept"),
     }
 }
+
+/// Free memory goes back to the system.
+#[cfg(target_env = "gnu")]
+fn trim() {
+    // SAFETY: it takes a number and concerns pages of the allocator's in which nothing lives; every other thread may go on
+    // allocating meanwhile.
+    unsafe { libc::malloc_trim(0) };
+}
+
+#[cfg(not(target_env = "gnu"))]
+fn trim() {}
 
 /// Where code and constants of the program's own file are mapped: addresses from, to.
 fn unwritten() -> io::Result<Vec<(usize, usize)>> {
