@@ -35,8 +35,7 @@ pub fn keep(plugins: &Plugins, plugin: &Plugin, name: &str, bytes: &[u8], handle
         }
         // Nobody finds half of one.
         let part = dir.with_file_name(format!("{name}.part"));
-        fs::write(&part, bytes)?;
-        fs::rename(&part, &file)
+        fs::write(&part, bytes).and_then(|()| fs::rename(&part, &file)).inspect_err(|_| drop(fs::remove_file(&part)))
     });
     match written {
         Ok(()) => {

@@ -1,7 +1,7 @@
 //! [`Turn`]: what several readers took in is delivered together.
 //!
 //! A reader stages its batch and goes on, but for a full turn; the turn's task runs when the readers that are ready have had theirs, and
-//! delivers everything staged in the order of arrival: each receiver's queue is locked once per run instead of once per
+//! delivers what is staged, in the order of arrival within each lane (`waiting`): each receiver's queue is locked once per run instead of once per
 //! event, and a run leaves as one slice of one buffer. Who cannot wait for the task (shutdown, tests, too much staged)
 //! calls [`Router::drain`] itself; one turn is delivered at a time, so order is kept. Nothing here waits for a receiver.
 use std::{

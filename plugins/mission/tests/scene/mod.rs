@@ -2,6 +2,8 @@
 //! administrator; all connected. Time stands still unless a test moves it.
 // Each test program uses a part of it; what is not there fails the test.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
+pub mod zips;
+
 use fts_plugin_api::{
     cot::{Builder, Cot},
     sdk::{Identity, Role},
