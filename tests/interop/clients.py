@@ -127,8 +127,9 @@ class NodeTak:
             "node",
             str(self.here / "node_tak.mjs"),
             **{"stdin": pipe, "stdout": pipe, "stderr": self.log, "limit": 1 << 24},
-            # Of its two ways to log in node-tak checks the server's certificate with the one that has no own.
-            env={**os.environ, "NODE_EXTRA_CA_CERTS": str(self.ca)},
+            # Of its two ways to log in node-tak checks the server's certificate with the one that has no own. Where CI
+            # is set, pem, with which it makes certificates, prints what it does, private keys and all.
+            env={**os.environ, "NODE_EXTRA_CA_CERTS": str(self.ca), "CI": ""},
         )
         self.reading = asyncio.create_task(self.read())
         await self.inbox.expect("start of node", lambda i: i["event"] == "started", 30)

@@ -3,7 +3,8 @@
 // In: {do: connect|write|chat|reconnect|destroy, name, ...} for streams, {do: password|certificate|call, name, ...} for
 // the HTTP API. Out: {name, event: secureConnect|ping|cot|end|error, ...}, {name, event: answer|refused, id, ...};
 // every line carries the server version node-tak has read so far. What must not happen: nothing here may touch a socket
-// or parse CoT by itself; that is what is being checked. node-tak logs to stderr, which checks.py shows on failure.
+// or parse CoT by itself; that is what is being checked. Nothing but these lines may go to stdout: what libraries print
+// goes to stderr, which checks.py shows on failure.
 import { createInterface } from 'node:readline';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -13,6 +14,8 @@ import { Value } from '@sinclair/typebox/value';
 import TAK, { APIAuthCertificate, APIAuthPassword, CoT } from '@tak-ps/node-tak';
 import TAKAPI from '@tak-ps/node-tak/lib/api';
 import { CoTParser, DirectChat } from '@tak-ps/node-cot';
+
+for (const verb of ['log', 'info', 'debug']) console[verb] = console.error;
 
 FormatRegistry.Set('date-time', (text) => !Number.isNaN(Date.parse(text)));
 
