@@ -75,6 +75,24 @@ fn uids(all: &[fts_tests::Event]) -> Vec<String> {
 }
 
 #[test]
+fn whose_bytes_were_not_read_any_more_hears_an_end_and_no_reset() {
+    // Reading pauses when the burst of four seconds is used up: what is behind it is unread when the signal comes.
+    let mut server = Server::build().set("stream.limits.read_events_per_s", "5").start();
+    let mut sender = Client::join(&server, "S", "SENDER");
+    sender.sync();
+    for n in 0..100 {
+        sender.send(&marker(&format!("m-{n}")));
+    }
+    let watched = Client::join(&server, "R", "READER");
+    sender.socket().set_read_timeout(Some(fts_tests::DEADLINE)).unwrap();
+    server.signal(Signal::TERM);
+    let mut rest = Vec::new();
+    sender.socket().read_to_end(&mut rest).expect("the end of the stream, not a reset");
+    drop((sender, watched));
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
 fn who_does_not_read_is_cut_and_named() {
     let mut server = Server::build().set("shutdown.flush", "\"500ms\"").start();
     let mut sender = Client::join(&server, "S", "SENDER");

@@ -31,7 +31,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::{io::AsyncReadExt, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::control::incognito;
@@ -74,6 +74,8 @@ pub struct Sessions {
 
 /// A day: how often a client is welcomed (decision 119).
 const DAY_MS: i64 = 86_400_000;
+/// How long a client has to close its side after the last byte was written at shutdown.
+const LINGER: Duration = Duration::from_millis(250);
 
 impl Sessions {
     /// No sessions yet.
@@ -137,7 +139,7 @@ impl Sessions {
     }
 
     /// Reader and writer until one of them ends or somebody ends the session. `begun` was read already.
-    async fn talk(self: &Arc<Self>, from: ReadHalf, to: WriteHalf, begun: Vec<u8>, client: &Arc<Client>) -> Leave {
+    async fn talk(self: &Arc<Self>, mut from: ReadHalf, to: WriteHalf, begun: Vec<u8>, client: &Arc<Client>) -> Leave {
         let policy = self.router.policy();
         let config = &policy.config;
         let only = client.listener.protobuf == Protobuf::Only;
@@ -161,7 +163,7 @@ impl Sessions {
         let reader = Reader {
             client: client.clone(),
             router: self.router.clone(),
-            from,
+            from: &mut from,
             sessions: self.clone(),
             cutter: Cutter::new(self.max_event_bytes(&client.listener, false), only),
             bucket: Bucket::new(limits.read_events_per_s, limits.read_bytes_per_s, clock::tick()),
@@ -187,7 +189,11 @@ impl Sessions {
                 writing.abort();
                 why
             }
-            None => self.write_out(client, writing).await,
+            None => {
+                let why = self.write_out(client, writing).await;
+                let _ = tokio::time::timeout(LINGER, heard_out(&mut from)).await;
+                why
+            }
         }
     }
 
@@ -353,4 +359,11 @@ impl Sessions {
         let roster = self.router.directory.roster();
         roster.clients().filter(|c| !c.internal() && crate::route::why::is_called(c, name)).cloned().collect()
     }
+}
+
+/// Reads what still comes, to nowhere, until the client closes its side: a socket that is closed with bytes unread, or
+/// before its client answered the goodbye of TLS, ends in a reset, which some systems report instead of the last bytes.
+async fn heard_out(from: &mut ReadHalf) {
+    let mut nowhere = [0; 1024];
+    while matches!(from.read(&mut nowhere).await, Ok(n) if n > 0) {}
 }

@@ -50,13 +50,13 @@ thread_local! {
 }
 
 /// See the file's head.
-pub struct Reader {
+pub struct Reader<'a> {
     /// Whose.
     pub client: Arc<Client>,
     /// Where events go.
     pub router: Arc<Router>,
-    /// The socket.
-    pub from: ReadHalf,
+    /// The socket; it outlives its reader, whose end is what delivers the last that was read.
+    pub from: &'a mut ReadHalf,
     /// Called at identification (welcome, log).
     pub sessions: Arc<super::Sessions>,
     pub(super) cutter: Cutter,
@@ -96,7 +96,7 @@ impl State {
     }
 }
 
-impl Reader {
+impl Reader<'_> {
     /// Reads until the stream ends or must end.
     pub async fn run(mut self) -> Leave {
         let before = std::mem::take(&mut self.state.before);
@@ -146,7 +146,7 @@ impl Reader {
         poll_fn(|cx| {
             SCRATCH.with_borrow_mut(|scratch| {
                 let mut buf = ReadBuf::new(scratch);
-                ready!(Pin::new(&mut self.from).poll_read(cx, &mut buf))?;
+                ready!(Pin::new(&mut *self.from).poll_read(cx, &mut buf))?;
                 let data = buf.filled();
                 Poll::Ready(Ok(self.consume(data).map(|()| data.len())))
             })

@@ -5,7 +5,7 @@ use fts_plugin_api::cot::{Cot, Millis};
 use super::{After, Reader, control};
 use crate::{directory::Leave, observe::clock};
 
-impl Reader {
+impl Reader<'_> {
     /// Stages what waits for the journal, then deals with what stands behind it, up to the end of what was read.
     pub(super) async fn go_on(&mut self) -> Result<(), Leave> {
         loop {
@@ -52,7 +52,7 @@ impl Reader {
 }
 
 /// What was read is delivered, however the reader ends.
-impl Drop for Reader {
+impl Drop for Reader<'_> {
     fn drop(&mut self) {
         // At the end of the server also what was read and stands behind it.
         let mut over = !self.sessions.stop_reading.is_cancelled();
