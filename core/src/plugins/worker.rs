@@ -2,7 +2,8 @@
 //! timers run, in order.
 //!
 //! Events go over in batches of at most 256, fewer when they take long, so that timers and client events wait at most
-//! 20 ms. What is taken is in the generation's [`Hands`](super::hands::Hands) until it is done with. An event whose handler
+//! 20 ms. Held events gather a little when they come fast: each batch costs a commit and a write to each member, and a
+//! few milliseconds halve the whole server's work for them. What is taken is in the generation's [`Hands`](super::hands::Hands) until it is done with. An event whose handler
 //! panics is given once more at once, or to the next generation; the second time it is set aside. What must not happen:
 //! a reliable event is marked done before every handler had it, or by a worker whose generation is over.
 use std::{
@@ -35,6 +36,10 @@ use crate::{app::background, observe::clock, route::hooks::Seen};
 const MOST: usize = 256;
 /// What a batch may take.
 const BATCH: Duration = Duration::from_millis(20);
+/// After a batch of held events others gather for so many times what it took,
+const REST: u32 = 3;
+/// at most so long.
+const REST_MOST: Duration = Duration::from_millis(4);
 
 /// See the file's head.
 pub struct Worker {
@@ -45,6 +50,8 @@ pub struct Worker {
     batch: usize,
     /// Its number with the queue.
     epoch: u64,
+    /// Until when held events gather.
+    rest: Option<Instant>,
 }
 
 struct Timer {
@@ -68,7 +75,7 @@ impl Worker {
             Some(Timer { next: now.checked_add(first), every, handler })
         });
         let timers = timers.collect();
-        Self { plugins, generation, timers, batch: MOST, epoch }
+        Self { plugins, generation, timers, batch: MOST, epoch, rest: None }
     }
 
     /// Until the queue is closed.
@@ -78,6 +85,9 @@ impl Worker {
         loop {
             self.tick();
             let until = self.timers.iter().filter_map(|t| t.next).min();
+            if let Some(rest) = self.rest.take() {
+                queue.rest(self.epoch, self.batch, until.map_or(rest, |timer| timer.min(rest)));
+            }
             match queue.take(self.epoch, self.batch, until) {
                 None => return,
                 Some(items) => self.handle(items),
@@ -262,7 +272,11 @@ impl Worker {
                 self.observe(handler, wanted, &mut kept, true);
             }
         }
-        let per_event = began.elapsed().div_f64(events.len() as f64);
+        let took = began.elapsed();
+        if events.iter().any(|seen| !seen.held.is_empty()) {
+            self.rest = Some(Instant::now() + (took * REST).min(REST_MOST));
+        }
+        let per_event = took.div_f64(events.len() as f64);
         let fits = if per_event.is_zero() { MOST as u128 } else { BATCH.as_nanos() / per_event.as_nanos().max(1) };
         self.batch = usize::try_from(fits).unwrap_or(MOST).clamp(1, MOST);
         if !registered.observers.iter().any(|h| h.spec.held) {
