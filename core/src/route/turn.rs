@@ -320,7 +320,8 @@ impl Router {
     /// The turn's task.
     pub async fn turns(self: Arc<Self>, stop: CancellationToken) {
         self.turn.runs.store(true, Relaxed);
-        let (mut prompt, mut pile) = (Some(Prompt::default()), Some(Prompt::for_piles()));
+        let threads = tokio::runtime::Handle::current().metrics().num_workers();
+        let (mut prompt, mut pile) = (Some(Prompt::for_incoming(threads)), Some(Prompt::for_piles()));
         loop {
             tokio::select! {
                 biased;

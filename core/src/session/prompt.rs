@@ -19,9 +19,9 @@ use super::{
 use crate::{directory::Client, observe::clock, route::Router, wire::Event};
 
 /// Clients written to in one turn; the others' writers are woken and share the cores.
-pub const MOST: usize = 128;
-/// The same for piles.
-const MOST_OF_PILES: usize = 4_096;
+const MOST: usize = 128;
+/// The same where there is nobody to share with, and for piles.
+const MOST_ALONE: usize = 4_096;
 /// Taken per client.
 const ITEMS: usize = 64;
 const BYTES: usize = 64 * 1024;
@@ -34,13 +34,19 @@ pub struct Prompt {
     /// Theirs, in the same order.
     items: VecDeque<Item>,
     round: Round,
+    most: usize,
     piles: bool,
 }
 
 impl Prompt {
     /// One that writes to whoever sleeps, however lately it was written to, and gathers what came meanwhile.
     pub fn for_piles() -> Self {
-        Self { piles: true, ..Self::default() }
+        Self { piles: true, most: MOST_ALONE, ..Self::default() }
+    }
+
+    /// One for what comes in, where so many threads write.
+    pub fn for_incoming(threads: usize) -> Self {
+        Self { most: if threads > 1 { MOST } else { MOST_ALONE }, ..Self::default() }
     }
 
     /// Is nothing to be written?
@@ -51,8 +57,7 @@ impl Prompt {
     /// Takes on what this client gets of `events`; how many these are. None = they go into its queue.
     pub fn take_on(&mut self, client: &Arc<Client>, events: &[Arc<Event>], now: u32, pause_ms: u32) -> Option<usize> {
         let lately = || now.wrapping_sub(client.figures.last_tx.load(Relaxed)) < pause_ms;
-        let most = if self.piles { MOST_OF_PILES } else { MOST };
-        if self.clients.len() >= most || events.len() > ITEMS || (!self.piles && lately()) {
+        if self.clients.len() >= self.most || events.len() > ITEMS || (!self.piles && lately()) {
             return None;
         }
         let before = self.items.len();
