@@ -89,6 +89,7 @@ impl Crowd {
         for n in (0..plan.members).rev().take(WITNESSES).chain(plan.members..clients) {
             room.clients[n].witness = Some(Witness::default());
         }
+        room.put_ahead(plan.members..clients)?;
         // What making and subscribing told everybody is no part of the measurement.
         room.until(Duration::from_millis(500), |_| false)?;
         Ok(Self { room, plan: plan.clone() })
