@@ -335,10 +335,11 @@ impl Router {
                 if let Some(prompt) = &mut prompt {
                     prompt.write(&self, usize::MAX);
                 }
-                if pile.as_ref().is_some_and(Prompt::is_empty) {
+                let left = pile.as_mut().is_some_and(|pile| pile.write(&self, IN_A_ROW));
+                if !left {
                     self.deliver_piece(&mut pile);
                 }
-                let left = pile.as_mut().is_some_and(|pile| pile.write(&self, IN_A_ROW));
+                let left = pile.as_ref().is_some_and(|pile| !pile.is_empty());
                 if !left && self.turn.staged.lock().is_empty() {
                     break;
                 }
