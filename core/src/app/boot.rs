@@ -206,7 +206,7 @@ async fn serve(
         tracing::info!(event = "service.state", service = %listener.name, address = %listener.address, tls = listener.tls, "listening");
     }
     tracing::info!(event = "server.ready", after_ms = clock::tick(), "ready");
-    tokio::spawn(pages::give_back());
+    tokio::spawn(pages::give_back(server.plugins.get().cloned()));
     banner::print(&server, password.as_ref());
     notify::ready(&server);
     signals.wait(&server).await;

@@ -177,6 +177,12 @@ impl Plugins {
         self.by_name.read().get(name).cloned()
     }
 
+    /// Does this while no library is being loaded.
+    pub fn between_changes<T>(&self, what: impl FnOnce() -> T) -> T {
+        let _one = self.changes.lock();
+        what()
+    }
+
     /// All, by name.
     pub fn all(&self) -> Vec<Arc<Plugin>> {
         self.by_name.read().values().cloned().collect()

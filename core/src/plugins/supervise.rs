@@ -16,6 +16,8 @@ use crate::http::route::Owner;
 
 /// Pauses before each restart by itself; after the last it waits for an administrator.
 const PAUSES: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(30), Duration::from_secs(300)];
+/// Between two looks.
+const LOOK: Duration = Duration::from_secs(1);
 /// After so long without trouble the pauses begin anew.
 const CALM_MS: i64 = 600_000;
 
@@ -62,7 +64,7 @@ fn run(plugins: &Weak<Plugins>) {
             return;
         }
         let next = restarts.iter().map(|(at, _)| *at).min();
-        let look = Instant::now() + Duration::from_millis(500);
+        let look = Instant::now() + LOOK;
         for (plugin, why) in plugins.wishes.take(next.map_or(look, |at| at.min(look))) {
             if let Some(pause) = plugins.tripped(&plugin, &why) {
                 restarts.push((Instant::now() + pause, plugin));

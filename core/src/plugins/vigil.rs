@@ -3,19 +3,21 @@
 //!
 //! Order: a call of a sender takes one of the places, of which there is one fewer than threads that serve: whoever would
 //! be in the last thread waits until another is out, [`WAIT`] at most, and is then not asked. It notes itself in the slot
-//! of its thread and clears it when it returns. A thread of the vigil's own looks ten times a second. A call that is older
+//! of its thread and clears it when it returns. A thread of the vigil's own looks ten times a second; where nobody is in a
+//! call it dozes ([`Doze`]) until somebody is. A call that is older
 //! than that: its place is free again (it keeps its thread, so there is one place fewer), another thread of the runtime is
 //! woken, which takes over what the kept one had to do, and nobody else enters an intercept of that plugin. Older than
 //! [`HANG`]: its plugin is tripped, whether the call ever returns or not. What must not happen: all threads are in
 //! intercepts that block; or a call pays more than a count up, a count down and a few plain stores.
 use std::{
     sync::{
-        Arc, Weak,
+        Arc, OnceLock, Weak,
         atomic::{
             AtomicBool, AtomicU64, AtomicUsize,
-            Ordering::{AcqRel, Acquire, Relaxed, Release},
+            Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
         },
     },
+    thread::Thread,
     time::{Duration, Instant},
 };
 
@@ -27,6 +29,8 @@ use super::{Generation, Plugins};
 pub const HANG: Duration = Duration::from_secs(1);
 /// Between two looks; a call this long keeps others waiting.
 const LOOK: Duration = Duration::from_millis(100);
+/// Between two looks while nobody is in a call.
+const DOZE: Duration = Duration::from_secs(1);
 /// Who finds all places taken waits no longer: two looks, by then those who are in them are known to be late.
 const WAIT: Duration = Duration::from_millis(250);
 /// In a slot, beside the number: the call has a place.
@@ -60,6 +64,45 @@ pub struct Vigil {
     watched: Mutex<Vec<Weak<Watched>>>,
     began: AtomicBool,
     places: Arc<Places>,
+    doze: Arc<Doze>,
+}
+
+/// The vigil's thread while there is nothing to see. A call that begins at the moment it dozes off may not be seen until
+/// the doze is over by itself: that is what it costs that calls pay no fence.
+#[derive(Debug, Default)]
+struct Doze {
+    dozes: AtomicBool,
+    thread: OnceLock<Thread>,
+}
+
+impl Doze {
+    fn doze(&self, most: Duration) {
+        self.dozes.store(true, SeqCst);
+        if !anybody() {
+            std::thread::park_timeout(most);
+        }
+        self.dozes.store(false, Relaxed);
+    }
+
+    fn rouse(&self) {
+        if self.dozes.load(Relaxed) {
+            self.wake();
+        }
+    }
+
+    #[cold]
+    fn wake(&self) {
+        if self.dozes.swap(false, Relaxed)
+            && let Some(thread) = self.thread.get()
+        {
+            thread.unpark();
+        }
+    }
+}
+
+/// Is any thread in a call?
+fn anybody() -> bool {
+    SLOTS.lock().iter().any(|slot| slot.handler.load(SeqCst) != 0)
 }
 
 /// Senders in intercepts, those that are late left out, and how many that may be.
@@ -119,6 +162,7 @@ pub struct Watched {
     handler: &'static str,
     shut: AtomicBool,
     places: Arc<Places>,
+    doze: Arc<Doze>,
 }
 
 /// A call under way; over when it is dropped.
@@ -141,6 +185,7 @@ impl Watched {
             slot.since.store(millis(coarse()), Relaxed);
             slot.handler.store(self.number | if places { PLACED } else { 0 }, Release);
         });
+        self.doze.rouse();
         Some(Call(self, places))
     }
 }
@@ -162,8 +207,8 @@ impl Vigil {
     /// Takes an intercept under the vigil, which begins with the first.
     pub fn watch(&self, plugins: &Arc<Plugins>, generation: &Arc<Generation>, handler: &'static str) -> Arc<Watched> {
         let number = NUMBERS.fetch_add(1, Relaxed);
-        let (generation, places) = (generation.clone(), self.places.clone());
-        let watched = Arc::new(Watched { number, generation, handler, shut: AtomicBool::new(false), places });
+        let (generation, places, doze) = (generation.clone(), self.places.clone(), self.doze.clone());
+        let watched = Arc::new(Watched { number, generation, handler, shut: AtomicBool::new(false), places, doze });
         let mut all = self.watched.lock();
         all.retain(|w| w.strong_count() > 0);
         all.push(Arc::downgrade(&watched));
@@ -212,10 +257,13 @@ impl Vigil {
 
 fn begin(plugins: &Arc<Plugins>) {
     let weak = Arc::downgrade(plugins);
+    let doze = plugins.vigil.doze.clone();
     let thread = std::thread::Builder::new().name("fts-vigil".into()).spawn(move || {
+        let _ = doze.thread.set(std::thread::current());
         while let Some(plugins) = weak.upgrade().filter(|p| !p.ending.load(Relaxed)) {
             look(&plugins);
             drop(plugins);
+            doze.doze(DOZE);
             std::thread::sleep(LOOK);
         }
     });

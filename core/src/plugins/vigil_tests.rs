@@ -126,3 +126,23 @@ fn who_finds_all_places_taken_waits_for_one_and_no_longer_than_two_looks() {
     places.give();
     assert_eq!(places.taken.load(Relaxed), 0);
 }
+
+#[test]
+fn who_dozes_wakes_with_the_first_call_and_with_no_second() {
+    let doze = Arc::new(Doze::default());
+    let of = doze.clone();
+    let dozing = std::thread::spawn(move || {
+        let _ = of.thread.set(std::thread::current());
+        // Ends by itself only after the test has lost its patience.
+        of.doze(10 * LONG);
+    });
+    let until = Instant::now() + LONG;
+    while !dozing.is_finished() {
+        assert!(Instant::now() < until, "it dozes on");
+        // A test beside this one may be in a call: then it does not doze off.
+        doze.rouse();
+        std::thread::yield_now();
+    }
+    dozing.join().unwrap();
+    assert!(!doze.dozes.load(Relaxed), "nobody is roused in vain");
+}
