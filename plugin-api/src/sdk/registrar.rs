@@ -182,7 +182,8 @@ impl<'a> Registrar<'a> {
     }
 
     /// The same, as many at once as wait (at most 256): one transaction can cover them, and with it one commit. Release
-    /// each behind the transaction, in order; what is left in the list goes nowhere.
+    /// each behind the transaction, in order; what is left in the list goes nowhere. While they come fast the server lets
+    /// them gather: three times as long as the last batch took, 4 ms at most.
     pub fn held_batch<F, O>(&mut self, mut f: F)
     where
         F: FnMut(Vec<Held<'_>>) -> O + Send + 'static,
