@@ -4,6 +4,7 @@
 //! prints what it found as text or, with `--json`, as JSON. Exit codes: 0 = done and every promise kept, 1 = a promise
 //! was broken (the text says which), 2 = the run could not be made. What must not happen: a generator that is busier
 //! than its target without saying so.
+mod ahead;
 mod bench;
 mod ceiling;
 mod child;

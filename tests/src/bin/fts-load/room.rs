@@ -3,19 +3,18 @@
 //! A turn of the loop waits for sockets, reads what is there and hands every mark to the tally. Sending is the caller's
 //! between turns. A client whose connection ends is remembered with the reason: nobody here ever closes one, so every
 //! close is unsolicited. What must not happen: work per event beyond finding its mark.
-
 use std::{
     io,
     net::SocketAddr,
-    os::fd::AsRawFd,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
 use hdrhistogram::Histogram;
-use mio::{Events, Interest, Poll, Token, unix::SourceFd};
+use mio::{Events, Poll, Token};
 
 use crate::{
+    ahead::{Ahead, BETWEEN},
     event::{Stamp, Template},
     fault::{Fault, Tried},
     frames,
@@ -79,7 +78,7 @@ pub struct Room {
     poll: Poll,
     events: Events,
     /// Sockets that are looked at between any others' (see [`Room::put_ahead`]).
-    ahead: Option<(Poll, Events)>,
+    ahead: Option<Ahead>,
     scratch: Box<[u8]>,
     search: Search,
     /// All clients; the sender numbers in their marks count from `first`.
@@ -121,11 +120,6 @@ pub fn fresh_numbers(count: usize) -> usize {
 
 /// Sender numbers have five digits and become degrees in thousandths (texts.rs): this many are valid positions.
 const NUMBERS: usize = 40_000;
-
-/// Sockets read before those that were put ahead are looked at again.
-const BETWEEN: usize = 4;
-/// Something came to one of those.
-const AHEAD: Token = Token(usize::MAX);
 
 /// Up to so many clients everybody is counted as a sender; beyond it the table would be too big.
 const TABLE: usize = 1_000;
@@ -273,28 +267,18 @@ impl Room {
     }
 
     fn look_ahead(&mut self) {
-        let Some((mut poll, mut events)) = self.ahead.take() else { return };
-        // What is not seen now is seen a moment later.
-        let _ = poll.poll(&mut events, Some(Duration::ZERO));
-        events.iter().for_each(|event| self.read(event.token().0));
-        self.ahead = Some((poll, events));
+        let Some(mut ahead) = self.ahead.take() else { return };
+        ahead.ready().for_each(|n| self.read(n));
+        self.ahead = Some(ahead);
     }
 
-    /// These clients are read first from now on: their latency is the server's, without the time this one thread needs for
-    /// what has just come to everybody else.
+    /// These clients are read first from now on ([`Ahead`]).
     ///
     /// # Errors
     /// When epoll refuses.
     pub fn put_ahead(&mut self, clients: std::ops::Range<usize>) -> Result<(), Fault> {
-        let poll = Poll::new().tried("epoll")?;
-        for n in clients {
-            let Some(client) = self.clients.get_mut(n) else { continue };
-            client.link.deregister(self.poll.registry()).tried("epoll")?;
-            client.link.register(poll.registry(), Token(n)).tried("epoll")?;
-        }
-        let both = poll.as_raw_fd();
-        self.poll.registry().register(&mut SourceFd(&both), AHEAD, Interest::READABLE).tried("epoll")?;
-        self.ahead = Some((poll, Events::with_capacity(1024)));
+        let links = self.clients.iter_mut().enumerate().take(clients.end).skip(clients.start);
+        self.ahead = Some(Ahead::of(links.map(|(n, client)| (n, &mut client.link)), self.poll.registry())?);
         Ok(())
     }
 
