@@ -4,8 +4,8 @@
 //! Reading configuration, keys, tables and plugins runs through four fifths of the program, once. The system maps what a
 //! page fault touches and its neighbourhood, and counts it as this process's memory for good. Once, some time after
 //! readiness, these mappings are emptied; what is used again comes back from the system's cache without a read.
-//! Only mappings of files that cannot be written and in which nothing ever was: where the loader filled in addresses, which
-//! is read-only as well, dropping would be the end.
+//! Only mappings of files that cannot be written and in which nothing ever was: their code, and what their files begin with.
+//! What the loader filled in with addresses is read-only as well, but lies behind the code: dropping that would be the end.
 //!
 //! With them goes what the allocator keeps of memory that is free again: plugins' files are looked through in memory, and
 //! after a piece that large it gives nothing back by itself.
@@ -59,11 +59,13 @@ fn ranges(maps: &str) -> Vec<(usize, usize)> {
     for line in maps.lines() {
         let mut words = line.split_ascii_whitespace();
         match (words.next(), words.next()) {
-            // Copies of its own, in kB.
-            (Some("Anonymous:"), Some("0")) => found.extend(now.take()),
+            // Copies of its own, in kB: those in memory, then those that were put aside.
+            (Some("Anonymous:"), Some(own)) if own != "0" => now = None,
+            (Some("Swap:"), Some("0")) => found.extend(now.take()),
             (Some(addresses), Some(may)) if !addresses.ends_with(':') => {
-                let of_file = line.find('/').is_some() && matches!(may, "r-xp" | "r--p");
-                now = range(addresses).filter(|_| of_file);
+                let first = words.next().is_some_and(|offset| offset.bytes().all(|b| b == b'0'));
+                let unwritten = line.contains('/') && (may == "r-xp" || may == "r--p" && first);
+                now = range(addresses).filter(|_| unwritten);
             }
             _ => {}
         }
@@ -79,12 +81,12 @@ fn range(addresses: &str) -> Option<(usize, usize)> {
 
 fn drop_pages(start: usize, end: usize) -> io::Result<()> {
     let at = std::ptr::with_exposed_provenance_mut(start);
-    // SAFETY: the range is one mapping the kernel has just listed: private, of a file, not writable, without one page of
-    // its own, so every page in it is the file's, and dropping them loses nothing: the next access finds the same bytes. A
-    // page gets a copy of its own only by a write, which needs a mapping that may be written: the loader makes such for
-    // the time in which it relocates, and that is over for the program and every plugin: none is being loaded now
-    // (`between_changes`). Libraries the C library loads by itself at this moment relocate nothing in their code, and the
-    // rest of them can be written until they are whole.
+    // SAFETY: the range is one mapping the kernel has just listed: private, of a file, not writable, its code or what it
+    // begins with (headers, constants, unwind tables), without one page of its own in memory or in swap. So every page in
+    // it is the file's, and dropping them loses nothing: the next access finds the same bytes. A page gets a copy of its
+    // own only by a write, which needs a mapping that may be written: the loader makes such for the time in which it
+    // relocates, and that is over for the program and every plugin, as none is being loaded now (`between_changes`).
+    // Libraries the C library loads by itself at this moment relocate nothing in these parts.
     unsafe { madvise(at, end - start, Advice::LinuxDontNeed) }.map_err(Into::into)
 }
 
@@ -92,28 +94,31 @@ fn drop_pages(start: usize, end: usize) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    const LINES: &str = "\
-55d0a000-55d0c000 r-xp 00660000 fe:00 1015654    /opt/a b/fts
-Size:                  8 kB
-Anonymous:             0 kB
-AnonHugePages:         0 kB
-55d0c000-55d0d000 r--p 00662000 fe:00 1015654    /opt/a b/fts
-Anonymous:             4 kB
-55d0d000-55d0e000 rw-p 00663000 fe:00 1015654    /opt/a b/fts
-Anonymous:             0 kB
-7f000000-7f001000 r--p 00000000 fe:00 77         /data/run/plugins/mission.2.so (deleted)
-Anonymous:             0 kB
-7f001000-7f002000 r--s 00000000 fe:00 78         /data/shared
-Anonymous:             0 kB
-7f002000-7f003000 r--p 00000000 00:00 0          [vvar]
-Anonymous:             0 kB
-7f003000-7f004000 r-xp 00000000 00:00 0
-Anonymous:             0 kB
-";
-
     #[test]
     fn only_private_mappings_of_files_in_which_nothing_was_or_can_be_written() {
-        assert_eq!(ranges(LINES), [(0x55d0_a000, 0x55d0_c000), (0x7f00_0000, 0x7f00_1000)]);
+        let of = |about: &str, own: u32, swap: u32| {
+            format!(
+                "55d0a000-55d0c000 {about}\nSize: 8 kB\nAnonymous: {own} kB\nAnonHugePages: 0 kB\nSwap: {swap} kB\nSwapPss: 0 kB\n"
+            )
+        };
+        let other = of("rw-p 00663000 fe:00 7    /opt/fts", 0, 0);
+        for about in [
+            "r-xp 00660000 fe:00 1015654    /opt/a b/fts",
+            "r--p 00000000 fe:00 77         /data/run/plugins/mission.2.so (deleted)",
+        ] {
+            assert_eq!(ranges(&[&other, &of(about, 0, 0), &*other].concat()), [(0x55d0_a000, 0x55d0_c000)], "{about}");
+            assert_eq!(ranges(&(of(about, 4, 0) + &other)), [], "a page of its own: {about}");
+            assert_eq!(ranges(&(of(about, 0, 4) + &other)), [], "the same, in swap: {about}");
+        }
+        for about in [
+            "r--p 00662000 fe:00 1015654    /opt/a b/fts",
+            "rwxp 00000000 fe:00 1015654    /opt/a b/fts",
+            "r--s 00000000 fe:00 78         /data/shared",
+            "r--p 00000000 00:00 0          [vvar]",
+            "r-xp 00000000 00:00 0",
+        ] {
+            assert_eq!(ranges(&of(about, 0, 0)), [], "{about}");
+        }
         assert_eq!(ranges(""), []);
     }
 
