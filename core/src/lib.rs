@@ -12,6 +12,7 @@ pub mod document;
 pub mod files;
 pub mod http;
 pub mod identity;
+pub mod import;
 pub mod net;
 pub mod observe;
 pub mod plugins;

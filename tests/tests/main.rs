@@ -54,6 +54,7 @@ mod listeners;
 mod marti_status;
 mod mission_cli;
 mod mission_downloads;
+mod mission_installation;
 mod mission_kill;
 mod mission_life;
 mod mission_load;

@@ -157,6 +157,7 @@ async fn serve(
         loaded: Mutex::new(loaded),
         mux,
         plugins: OnceLock::new(),
+        importing: Mutex::default(),
         running,
         router,
         sessions,

@@ -1,5 +1,6 @@
 //! What the admin routes ask, answered from the running parts.
 use std::{
+    path::Path,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
@@ -12,7 +13,7 @@ use crate::{
     config::{Config, changes, load},
     http::admin::{Control, Readiness, Reloaded},
     identity::{CertError, keeper::CA_WARNING},
-    net,
+    import, net,
     observe::log,
     plugins::{Change, overrides, shown},
     route::{Policy, TapEvent, why},
@@ -154,6 +155,13 @@ impl Control for Server {
     fn plugin_configure(&self, name: &str, table: Map<String, Value>) -> Result<String, String> {
         let plugins = self.plugins.get().ok_or("the plugin host does not run yet")?;
         plugins.override_table(name, &table)
+    }
+
+    fn import(&self, from: &Path, groups: &[String]) -> Result<Value, String> {
+        let Some(_one) = self.importing.try_lock() else { return Err("an import is running already".into()) };
+        let plugins = self.plugins.get().ok_or("the plugin host does not run yet")?;
+        let report = import::run(&self.native.files, plugins, from, groups).map_err(|why| why.to_string())?;
+        serde_json::to_value(report).map_err(|e| e.to_string())
     }
 
     fn drain(&self, on: bool) {

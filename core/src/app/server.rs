@@ -44,6 +44,8 @@ pub struct Server {
     pub limits: Arc<ArcSwap<Limits>>,
     /// The TCP listeners; set once they accept.
     pub acceptors: OnceLock<Vec<Arc<Acceptor>>>,
+    /// Held by the import that runs: one at a time.
+    pub importing: Mutex<()>,
     /// Running logs.
     pub logs: Logs,
     /// The health canary.

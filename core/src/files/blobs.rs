@@ -144,7 +144,7 @@ impl Staged {
 }
 
 /// What a file really has: hash and length.
-pub(super) fn hash_of(file: &mut File) -> io::Result<(Hash, u64)> {
+pub(crate) fn hash_of(file: &mut File) -> io::Result<(Hash, u64)> {
     pieces(file, |_| Ok(()))
 }
 

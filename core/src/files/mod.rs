@@ -29,6 +29,7 @@ use arc_swap::ArcSwap;
 use parking_lot::{Mutex, MutexGuard};
 
 use self::blobs::Blobs;
+pub(crate) use self::blobs::hash_of;
 pub use self::{
     change::Caller,
     error::FileError,

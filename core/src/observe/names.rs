@@ -59,6 +59,7 @@ pub const EVENTS: &[&str] = &[
     "http.failed",
     "http.panic",
     "http.request",
+    "import.done",
     "journal.damaged",
     "journal.dropped",
     "journal.failing",

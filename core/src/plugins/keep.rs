@@ -7,24 +7,17 @@
 //!
 //! A plugin that does not answer in time or fails keeps the file this time, and so does one that kept files in this run of
 //! the server and does not run at this moment: it cannot be asked, and what it refers to must not go behind its back.
-use std::{
-    collections::HashSet,
-    sync::{Arc, mpsc},
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use fts_plugin_api::{
-    abi::{RErr, ROk, failure},
-    message::{self, Bus, CallerKind, Deletion, FETCHED, Fetched, FileInfo, MayRead, Panic},
-};
+use fts_plugin_api::message::{self, Bus, CallerKind, Deletion, FETCHED, Fetched, FileInfo, MayRead};
 
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 
 use super::{
     Plugin, Plugins, State,
+    asked::Unanswered,
     generation::CallHandler,
-    guard::{self, Doing},
     services::{self, file_info},
 };
 use crate::files::{Cause, Hash, Keeper, Resource};
@@ -131,33 +124,8 @@ impl FileKeeper {
         handler: &Arc<CallHandler>,
         args: Vec<u8>,
     ) -> Result<T, String> {
-        let (told, answered) = mpsc::channel();
-        let asked = handler.clone();
-        // On a thread of its own: who deletes or fetches is not to wait for ever.
-        let thread = std::thread::Builder::new().name("fts-file-asked".into());
-        let started = thread.spawn(move || {
-            let entered = guard::enter(asked.tag, Doing::default());
-            let began = Instant::now();
-            let answer = asked.object.call(args.as_slice().into());
-            drop(entered);
-            asked.stats.note(began.elapsed());
-            // Whoever waited may be gone.
-            let _ = told.send(answer);
-        });
-        if started.is_err() {
-            return Err("the server has no thread left to ask it".into());
-        }
-        match answered.recv_timeout(PATIENCE) {
-            Ok(ROk(bytes)) => message::unpack(&bytes).map_err(|error| format!("its answer cannot be read: {error}")),
-            Ok(RErr(failed)) => {
-                if failed.code == failure::PANICKED {
-                    let (message, place) = (failed.message.to_string(), failed.place.to_string());
-                    handler.stats.panicked();
-                    self.plugins.panicked(plugin, &Panic { handler: handler.tag.handler.to_owned(), message, place });
-                }
-                Err("it failed to answer".into())
-            }
-            Err(_) => Err("it did not answer in time".into()),
-        }
+        // What went wrong inside is not for who wants the file.
+        let failed = |why| if matches!(why, Unanswered::Refused(_)) { Unanswered::Panicked } else { why };
+        self.plugins.ask(plugin, handler, args, PATIENCE).map_err(|why| failed(why).to_string())
     }
 }

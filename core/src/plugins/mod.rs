@@ -8,6 +8,7 @@
 //!
 //! Locks: `changes` (one change of anybody's life at a time), then a plugin's own, which are all short. No lock is held
 //! across a call into a plugin.
+mod asked;
 pub mod audience;
 mod bridge;
 pub mod charge;
@@ -22,6 +23,7 @@ pub mod guard;
 mod hands;
 mod hooks;
 mod host;
+mod import;
 mod keep;
 mod lifecycle;
 pub mod linked;
@@ -66,6 +68,7 @@ use parking_lot::{Mutex, RwLock};
 mod cost_tests;
 
 pub use generation::Generation;
+pub use import::ImportError;
 pub use keep::FileKeeper;
 pub use lifecycle::Change;
 pub use plugin::{Library, Plugin, Standing, State};

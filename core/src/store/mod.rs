@@ -12,6 +12,7 @@ pub mod database;
 pub mod devices;
 pub mod error;
 pub mod export;
+pub mod foreign;
 mod group;
 pub mod history;
 pub mod journal;

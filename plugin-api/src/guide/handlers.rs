@@ -122,4 +122,5 @@
 //!
 //! `reg.action("demo", "GetThings", Scope::Read, |json| Ok(json))` answers `/v2/demo/GetThings` of the FTS REST API,
 //! `reg.socket_event` a Socket.IO event. The server asks `reg.history_source` for events you keep yourself,
-//! `reg.before_delete` before a stored file goes, `reg.health` for `/readyz`, `reg.import` with rows of an FTS installation.
+//! `reg.before_delete` before a stored file goes, `reg.health` for `/readyz`, `reg.import` with rows of an FTS installation
+//! (`fts mission import`; see [`Registrar::import`](crate::sdk::Registrar::import) for the report).

@@ -31,13 +31,20 @@ impl Registrar<'_> {
         self.call(CallerKind::Deletion, "deletion", move |deletion: Deletion| Ok::<_, String>(f(&deletion)));
     }
 
-    /// Rows of an FTS installation: (section, rows) → report.
+    /// Rows of another server's databases, a FreeTAKServer's: (section, rows) → report. Sections and rows are those of the kind the
+    /// plugin owns (operations.md 8). The report is an object, whose members may be left out: `imported` and `skipped` (table
+    /// → number of rows), `failed` (a list of `table`, `key`, `why`), `notes` (a list of texts), `guid`. The operator is shown
+    /// them. Ten minutes are given, not 2 s; the next rows come when these are done. The same rows may come again: what
+    /// is there already is skipped.
     pub fn import<F>(&mut self, f: F)
     where
         F: Fn(&str, serde_json::Value) -> Result<serde_json::Value> + Send + Sync + 'static,
     {
         self.call(CallerKind::Import, "import", move |(section, rows): (String, String)| {
-            Ok::<_, Error>(f(&section, serde_json::from_str(&rows)?)?.to_string())
+            let parsed = serde_json::from_str(&rows)?;
+            // They may be large: one form of them at a time.
+            drop(rows);
+            Ok::<_, Error>(f(&section, parsed)?.to_string())
         });
     }
 

@@ -8,6 +8,7 @@ use fts_plugin_api::sdk::{Host, Result};
 
 use crate::{
     arrival::Awaited,
+    backup::half,
     config::Config,
     downloads::Downloads,
     feed::Feeds,
@@ -45,6 +46,7 @@ impl Desk {
     pub fn open(host: Host, config: Config) -> Result<Self> {
         store::migrate(&host)?;
         work::clear(&host)?;
+        half::clear(&host)?;
         let key = Key::open(&host.dir()?)?;
         let desk = Self {
             roll: Roll::new(host.clone()),

@@ -6,7 +6,7 @@
 //! who asks, with what role · `book`, `visit` how an endpoint is registered and what it gets · `params`, `window`,
 //! `draft` what requests say · `present`, `answer`, `refusal` what they are answered · `routes` one file per family ·
 //! `seed` the missions every server has · `chat` rooms of chats · `past` events of a uid for whoever asks the host · `actions`
-//! the FTS REST API · `service` what other plugins ask, `edits` what they are told · `package`, `archive` (`pack`, `manifest`), `backup` zips in and out · `upkeep`, `expiry`,
+//! the FTS REST API · `service` what other plugins ask, `edits` what they are told · `package`, `archive` (`pack`, `manifest`), `backup` zips in and out, `fts` missions of a FreeTAKServer · `upkeep`, `expiry`,
 //! `arrival` what happens by itself.
 //!
 //! An event for a mission: `roll` lets the host hold it, `intake` stores it (`items`, `write`), and releases notice and event.
@@ -37,6 +37,7 @@ mod draft;
 mod edits;
 mod expiry;
 mod feed;
+mod fts;
 mod intake;
 mod invite;
 mod items;
@@ -146,6 +147,8 @@ fn questions(reg: &mut Registrar<'_>, desk: &Arc<Desk>) {
     reg.deletion(move |deletion| linked::deletion(&d, deletion));
     let d = desk.clone();
     reg.file_reader(move |ask| linked::may_read(&d, ask));
+    let d = desk.clone();
+    reg.import(move |section, rows| fts::import(&d, section, rows));
     let d = desk.clone();
     reg.subscribe("resource.changed", move |bytes| linked::changed(&d, bytes));
     if desk.config.concurrent_downloads > 0 {

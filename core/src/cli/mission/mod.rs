@@ -1,10 +1,12 @@
 //! `fts mission list|show|export|import|snapshot|restore`: what an administrator does with missions of a running server.
 //! The missions are the plugin's; its routes are asked through the local socket (`talk`), files are read and written here
-//! (`archive`), answers become tables (`page`).
+//! (`archive`), answers become tables (`page`). All missions of a FreeTAKServer are read by the server itself
+//! (`installation`).
 //!
 //! What must not happen: a file that is there is overwritten; half a file is left behind; an error that says "not found"
 //! without saying what, and where to look.
 mod archive;
+mod installation;
 mod page;
 mod talk;
 
@@ -43,14 +45,18 @@ pub enum MissionCommand {
         #[arg(long)]
         no_files: bool,
     },
-    /// Reads one from such a file, or from an archive zip of any TAK server; it must not be there (any more)
+    /// Reads one from such a file, or from an archive zip of any TAK server; or all of a FreeTAKServer from its folder
     ///
     /// From a file of fts mission export (of earlier versions, too) it comes back with everything. An archive of GET
     /// /Marti/api/missions/NAME/archive, of a mission that has ended (fts files list --keyword ARCHIVED_MISSION) or of
     /// another TAK server has the newest items and files: they are added as of now, and nobody is a member. It has the
-    /// mission's password only where the server kept it for itself.
+    /// mission's password only where the server kept it for itself. What is imported must not be there (any more).
+    ///
+    /// From the folder of a FreeTAKServer (/opt/fts), or the MissionRecords.db in it, come all missions with their files,
+    /// map items, log, members, invitations and hierarchy. The folder is only read; importing again adds nothing. The server
+    /// must be able to read it.
     Import {
-        /// The zip file
+        /// The zip file; or the folder of a FreeTAKServer
         file: PathBuf,
         /// Under another name
         #[arg(long)]
@@ -58,6 +64,9 @@ pub enum MissionCommand {
         /// As another mission beside the first: a guid of its own, no members
         #[arg(long)]
         copy: bool,
+        /// From a FreeTAKServer: the group of missions and files; may be repeated [default: __ANON__]
+        #[arg(long = "group", value_name = "GROUP")]
+        groups: Vec<String>,
     },
     /// Names the state of now, to go back to
     Snapshot {
@@ -103,7 +112,18 @@ pub fn run(global: &Global, command: &MissionCommand) -> ExitCode {
                 format!("wrote {} ({bytes})\n", output::text(&a["file"]))
             })
         }
-        MissionCommand::Import { file, name, copy } => {
+        MissionCommand::Import { file, name, copy, groups } if installation::is(file) => {
+            if name.is_some() || *copy {
+                eprintln!("fts: --name and --copy are for one mission; {} has all of a server", file.display());
+                return ExitCode::from(2);
+            }
+            installation::import(global, file, groups)
+        }
+        MissionCommand::Import { file, groups, .. } if !groups.is_empty() => {
+            eprintln!("fts: --group is for missions of a FreeTAKServer; {} has its groups in it", file.display());
+            ExitCode::from(2)
+        }
+        MissionCommand::Import { file, name, copy, .. } => {
             show(global, archive::import(global, file, name.as_deref(), *copy), |a| {
                 format!("imported {} as {}\n{}", page::amounts(a), page::named(a), page::notes(a))
             })

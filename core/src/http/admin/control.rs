@@ -66,6 +66,11 @@ pub trait Control: Send + Sync {
     /// # Errors
     /// What is wrong, one line; then nothing has changed.
     fn plugin_configure(&self, name: &str, table: serde_json::Map<String, Value>) -> Result<String, String>;
+    /// Imports missions of a FreeTAKServer installation at this place into these groups. Blocks until it is done.
+    ///
+    /// # Errors
+    /// Why nothing, or not everything, was imported; one line.
+    fn import(&self, from: &std::path::Path, groups: &[String]) -> Result<Value, String>;
     /// Begins the shutdown.
     fn stop(&self);
     /// Looks whether the database can be written, for [`Self::readiness`]. Blocks; not for ever, as far as it lies with us.

@@ -8,6 +8,7 @@ mod certs;
 mod clients;
 mod control;
 mod files;
+mod import;
 mod packages;
 mod plugins;
 mod probes;
@@ -72,6 +73,7 @@ pub(super) const DESCRIBED: &[(&str, &str, &str, &str)] = &[
     ("PUT", "/admin/plugins/{name}/config", "Sets a plugin's table", JSON),
     ("DELETE", "/admin/plugins/{name}/config", "Takes back what was set so", JSON),
     ("GET", "/admin/plugin-order", "Intercepts in the order they are asked", JSON),
+    ("POST", "/admin/import", "Imports missions of a FreeTAKServer on this machine", JSON),
 ];
 
 const JSON: &str = "application/json";
@@ -114,6 +116,7 @@ pub fn routes(control: Shared, mux: Arc<Mux>) -> Router {
         .route("/plugins/{name}/{change}", post(plugins::change))
         .route("/plugins/{name}/config", put(plugins::configure).delete(plugins::forget))
         .route("/plugin-order", get(plugins::order))
+        .route("/import", post(import::missions))
         .layer(middleware::from_fn(only_administrators));
     Router::new()
         .route("/livez", get(probes::live))

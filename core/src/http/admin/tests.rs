@@ -48,6 +48,9 @@ impl Control for Fake {
     fn drain(&self, on: bool) {
         *self.draining.lock().unwrap() = on;
     }
+    fn import(&self, from: &std::path::Path, groups: &[String]) -> Result<Value, String> {
+        Ok(json!({"source": from, "groups": groups}))
+    }
     fn stop(&self) {}
     fn probe(&self) {}
     fn plugins(&self) -> Vec<Value> {

@@ -2,14 +2,18 @@
 //! transaction puts it into its groups, and its members are live then.
 //!
 //! What must not happen: a mission that cannot be read to its end stays (it is taken back when it is dropped before
-//! [`Half::finish`]); it ends because its time is over before it is whole.
-use fts_plugin_api::{params, tracing};
+//! [`Half::finish`], and at the next start when there was a crash: [`clear`]); it ends because its time is over before it is whole.
+use fts_plugin_api::{
+    params,
+    sdk::{self, sql::Tx},
+    tracing,
+};
 
 use crate::{
     desk::Desk,
     model::{Mission, Stamp},
     refusal::Refusal,
-    store::{missions, subscriptions},
+    store::{halves, missions, subscriptions},
     write::{After, Write},
 };
 
@@ -48,7 +52,9 @@ impl<'d> Half<'d> {
                 )));
             }
             let dup = !missions::by_name(w.tx, name)?.is_empty();
-            insert(w, dup)
+            let id = insert(w, dup)?;
+            halves::begin(w.tx, id)?;
+            Ok(id)
         })?;
         Ok(())
     }
@@ -75,6 +81,7 @@ impl<'d> Half<'d> {
             let mission = Mission { all_groups, groups, ..mission };
             missions::update(w.tx, &mission)?;
             missions::set_groups(w.tx, id, &mission.groups)?;
+            halves::end(w.tx, id)?;
             w.then(After::Open(id, mission.guid.clone(), mission.name.clone()));
             for row in subscriptions::of_mission(w.tx, id)? {
                 w.then(After::Admit(mission.guid.clone(), row));
@@ -83,6 +90,10 @@ impl<'d> Half<'d> {
             Ok(mission)
         })?;
         self.whole = true;
+        let (ttl, made) = (self.desk.config.ttl.ms(), Stamp(mission.create_time));
+        if ttl > 0 && mission.create_time <= self.desk.host.now().saturating_sub(ttl) {
+            self.notes.push(format!("{:?} was made {made}: plugins.mission.ttl ends it at once", mission.name));
+        }
         Ok(mission)
     }
 }
@@ -93,12 +104,34 @@ impl Drop for Half<'_> {
         if self.id == 0 || self.whole {
             return;
         }
-        let gone = self.desk.write(|w| {
-            w.tx.exec("DELETE FROM mission_change WHERE mission_id = ?1", params![self.id])?;
-            Ok(missions::delete(w.tx, self.id)?)
-        });
+        let gone = self.desk.write(|w| Ok(forget(w.tx, self.id)?));
         if let Err(refusal) = gone {
             tracing::error!(event = "mission.undone", mission = %self.guid, "half of an import stays: {refusal}");
         }
     }
+}
+
+/// What was begun and not finished before a crash goes, before anybody can see it.
+///
+/// # Errors
+/// The database.
+pub fn clear(host: &sdk::Host) -> sdk::Result<()> {
+    let gone = host.sql().tx(|tx| {
+        let all = halves::all(tx)?;
+        all.iter().try_for_each(|id| forget(tx, *id))?;
+        Ok(all.len())
+    })?;
+    if gone > 0 {
+        tracing::warn!(
+            event = "mission.undone",
+            missions = gone,
+            "missions whose import was cut off are gone: import them again"
+        );
+    }
+    Ok(())
+}
+
+fn forget(tx: &Tx<'_>, mission: i64) -> sdk::Result<()> {
+    tx.exec("DELETE FROM mission_change WHERE mission_id = ?1", params![mission])?;
+    missions::delete(tx, mission)
 }

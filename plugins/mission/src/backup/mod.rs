@@ -16,7 +16,7 @@
 mod described;
 pub mod export;
 mod foreign;
-mod half;
+pub mod half;
 pub mod import;
 mod rows;
 mod tables;

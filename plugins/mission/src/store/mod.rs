@@ -19,6 +19,7 @@ pub mod copies;
 pub mod cot;
 pub mod externals;
 pub mod feeds;
+pub mod halves;
 pub mod invitations;
 pub mod keywords;
 pub mod layers;
@@ -36,6 +37,7 @@ const SCHEMA: &[(u32, &str)] = &[
     (4, include_str!("schema/0004_member.sql")),
     (5, include_str!("schema/0005_log.sql")),
     (6, include_str!("schema/0006_attached.sql")),
+    (7, include_str!("schema/0007_half.sql")),
 ];
 
 /// Brings the schema up to date.

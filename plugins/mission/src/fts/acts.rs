@@ -1,0 +1,241 @@
+//! What was added to a mission of FTS: files, events and external data, in the order of time, each a change of that time by
+//! who added it, as far as FTS's history says so. Written some hundred at a time; nobody is told: nobody sees it yet.
+use std::{
+    collections::{HashMap, HashSet},
+    ops::RangeInclusive,
+};
+
+use fts_plugin_api::{
+    cot::{Attr, Cot},
+    sdk::FileInfo,
+};
+
+use super::{Report, Row, Rows};
+use crate::{
+    adding::{self, Item, What},
+    desk::Desk,
+    items::{self, Added, NewCot},
+    model::{External, Mission},
+    package::event,
+    refusal::Refusal,
+    routes::externals,
+    store::missions,
+    write::Write,
+};
+
+pub const CONTENT: &str = "mission_content";
+pub const COT: &str = "MissionCoT";
+pub const EXTERNAL: &str = "external_data";
+/// Of one transaction.
+const AT_ONCE: usize = 256;
+/// Of files that only members of a closed mission may have.
+const PRIVATE: &str = "private";
+
+enum Act {
+    File(Box<FileInfo>),
+    Event(Box<Cot>),
+    /// An item of which FTS lost the event.
+    Bare(String),
+    External(External),
+}
+
+struct Timed {
+    at: i64,
+    creator: String,
+    table: &'static str,
+    key: String,
+    act: Act,
+}
+
+/// Adds everything.
+///
+/// # Errors
+/// The database.
+pub fn take(desk: &Desk, mission: &Mission, rows: &Rows, report: &mut Report) -> Result<(), Refusal> {
+    let history = History::of(rows, mission.create_time..=desk.host.now().max(mission.create_time));
+    let mut all = Vec::new();
+    files(desk, mission, rows, &history, &mut all, report)?;
+    events(desk, mission, rows, &history, &mut all, report);
+    for row in &rows.external_data {
+        let id = row.text("id");
+        let external = External {
+            uid: Some(row.text("uid")).filter(|uid| !uid.is_empty()).unwrap_or_else(|| id.clone()),
+            name: row.text("name"),
+            tool: row.text("tool"),
+            url_data: row.text("urlData"),
+            url_view: row.text("urlView"),
+            notes: row.text("notes"),
+        };
+        if external.uid.is_empty() {
+            report.failed(EXTERNAL, id, "it has no uid");
+            continue;
+        }
+        let (at, creator) = history.of_row(row, "external_data_uid", &[&id, &external.uid]);
+        all.push(Timed { at, creator, table: EXTERNAL, key: external.uid.clone(), act: Act::External(external) });
+    }
+    all.sort_by_key(|timed| timed.at);
+    for some in all.chunks(AT_ONCE) {
+        // What would be told of them is dropped.
+        let work = |w: &mut Write<'_, '_>| {
+            let mission = w.fresh(mission)?;
+            let done = some.iter().map(|timed| write(desk, w, &mission, timed)).collect::<Result<Vec<_>, Refusal>>()?;
+            missions::touch(w.tx, mission.id, some.iter().map(|timed| timed.at).max().unwrap_or_default())?;
+            Ok(done)
+        };
+        let done = desk.write_then(work, |done, _| done)?;
+        for (timed, refused) in some.iter().zip(done) {
+            match refused {
+                None => report.imported(timed.table),
+                Some(why) => report.failed(timed.table, &timed.key, why),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Why it was not added.
+fn write(
+    desk: &Desk,
+    w: &mut Write<'_, '_>,
+    mission: &Mission,
+    timed: &Timed,
+) -> Result<Option<&'static str>, Refusal> {
+    let creator = &timed.creator;
+    let now = std::mem::replace(&mut w.now, timed.at);
+    let done = match &timed.act {
+        Act::File(file) => {
+            let item = Item { what: What::File(file.sha256.clone()), path: None, after: None };
+            adding::file_item(desk, w, mission, creator, &item, file)?
+        }
+        Act::Event(cot) => {
+            let (cot, received, creator_uid) = ((**cot).clone(), timed.at, creator.clone());
+            let new = NewCot { cot, creator_uid, received, path: None, after: None, journal: 0 };
+            match items::add_cot(w, &desk.config, mission, &new)? {
+                Added::Refused(why) => Some(why),
+                _ => None,
+            }
+        }
+        Act::Bare(uid) => items::add_bare(w, &desk.config, mission, uid, creator, None)?,
+        Act::External(external) => {
+            externals::put(w, mission, external, creator)?;
+            None
+        }
+    };
+    w.now = now;
+    Ok(done)
+}
+
+fn files(
+    desk: &Desk,
+    mission: &Mission,
+    rows: &Rows,
+    history: &History<'_>,
+    all: &mut Vec<Timed>,
+    report: &mut Report,
+) -> Result<(), Refusal> {
+    let mut seen = HashSet::new();
+    for row in &rows.mission_content {
+        let (key, sha256) = (row.text("PrimaryKey"), row.text("sha256"));
+        if !seen.insert(sha256.clone()) {
+            report.skipped(CONTENT, 1);
+            continue;
+        }
+        let Some(file) = desk.host.files().get(&sha256)? else {
+            report.failed(CONTENT, key, "its file is not in the store");
+            continue;
+        };
+        if mission.is_closed() && row.flag("new") {
+            desk.host.files().describe(FileInfo { tool: PRIVATE.to_owned(), ..file.clone() })?;
+        }
+        let (at, creator) = history.of_row(row, "content_resource_uid", &[&key, &row.text("hash")]);
+        let creator = Some(creator).filter(|uid| !uid.is_empty()).unwrap_or_else(|| file.creator_uid.clone());
+        all.push(Timed { at, creator, table: CONTENT, key, act: Act::File(Box::new(file)) });
+    }
+    Ok(())
+}
+
+fn events(
+    desk: &Desk,
+    mission: &Mission,
+    rows: &Rows,
+    history: &History<'_>,
+    all: &mut Vec<Timed>,
+    report: &mut Report,
+) {
+    let mut without = 0;
+    for row in &rows.cot {
+        let (uid, xml) = (row.text("uid"), row.verbatim("xml"));
+        if uid.is_empty() {
+            report.failed(COT, uid, "it has no uid");
+            continue;
+        }
+        let act = match xml.is_empty() {
+            false => event(desk, &uid, xml.as_bytes()).map(|cot| Act::Event(Box::new(cot))),
+            true => Ok(Act::Bare(uid.clone())),
+        };
+        let act = act.unwrap_or_else(|refusal| {
+            report.notes.push(format!("the event of {uid} in {:?} cannot be read: {refusal}", mission.name));
+            Act::Bare(uid.clone())
+        });
+        without += u64::from(matches!(act, Act::Bare(_)));
+        let (mut at, creator) = history.of_row(row, "cot_detail_uid", &[&uid]);
+        if let (Act::Event(cot), None) = (&act, history.find("cot_detail_uid", &[&uid])) {
+            let own = row.time("create_time").or_else(|| cot.time(Attr::Time)).unwrap_or(at);
+            at = history.within(own);
+        }
+        all.push(Timed { at, creator, table: COT, key: uid, act });
+    }
+    if without > 0 {
+        report.notes.push(format!(
+            "of {without} items of {:?} FTS has no event: they are in the mission by uid, and get one when it is sent again",
+            mission.name
+        ));
+    }
+}
+
+/// FTS's changes of a mission, by what they are about.
+struct History<'r> {
+    changes: HashMap<(&'static str, String), &'r Row>,
+    /// From when the mission was made to now, ms UTC.
+    life: RangeInclusive<i64>,
+}
+
+impl<'r> History<'r> {
+    /// The first change of each.
+    fn of(rows: &'r Rows, life: RangeInclusive<i64>) -> Self {
+        let mut all = HashMap::new();
+        for change in &rows.mission_change {
+            for column in ["content_resource_uid", "cot_detail_uid", "external_data_uid"] {
+                let about = change.text(column);
+                if !about.is_empty() {
+                    all.entry((column, about)).or_insert(change);
+                }
+            }
+            // Some versions name what was added here.
+            let about = change.text("content_uid");
+            if !about.is_empty() {
+                for column in ["content_resource_uid", "cot_detail_uid"] {
+                    all.entry((column, about.clone())).or_insert(change);
+                }
+            }
+        }
+        Self { changes: all, life }
+    }
+
+    fn find(&self, column: &'static str, keys: &[&str]) -> Option<&'r Row> {
+        keys.iter().find_map(|key| self.changes.get(&(column, (*key).to_owned()))).copied()
+    }
+
+    /// The time nearest to this in the life of the mission.
+    fn within(&self, at: i64) -> i64 {
+        at.clamp(*self.life.start(), *self.life.end())
+    }
+
+    /// When it was added, and by whom.
+    fn of_row(&self, row: &Row, column: &'static str, keys: &[&str]) -> (i64, String) {
+        let change = self.find(column, keys);
+        let at = change.and_then(|c| c.time("server_time").or_else(|| c.time("timestamp")));
+        let said = change.map(|c| c.text("creator_uid")).filter(|uid| !uid.is_empty());
+        (at.map_or(*self.life.start(), |at| self.within(at)), said.unwrap_or_else(|| row.text("creator_uid")))
+    }
+}
