@@ -129,6 +129,23 @@ fn the_missions_of_a_freetakserver_come_over_with_what_belongs_to_them() {
     assert_eq!(server.cli_json(&["mission", "list"]).as_array().unwrap().len(), 2 + seeded(&server));
 }
 
+#[test]
+fn what_was_missing_is_added_when_it_is_imported_again() {
+    let (server, fts) = (start(), installation());
+    let path = fts.path().to_str().unwrap();
+    import(&server, &[path]);
+    fs::write(fts.path().join("enterprise_sync/content/lost.txt"), "found it").unwrap();
+    let (_, report, _) = import(&server, &[path]);
+    assert_eq!(
+        report["tables"]["mission_content"],
+        json!({"read": 3, "imported": 1, "skipped": 1, "failed": 1}),
+        "{report:#}"
+    );
+    let contents = data(&server, FLOOD)[0]["contents"].clone();
+    let names: Vec<_> = contents.as_array().unwrap().iter().map(|c| c["data"]["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["plan.txt", "lost.txt"]);
+}
+
 /// Missions that every server has.
 fn seeded(server: &Server) -> usize {
     let all = server.cli_json(&["mission", "list"]);

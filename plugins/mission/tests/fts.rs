@@ -148,6 +148,39 @@ fn a_second_import_adds_nothing_and_a_mission_that_is_another_is_not_touched() {
 }
 
 #[test]
+fn what_was_mended_is_added_to_a_living_mission_and_what_was_taken_out_stays_out() {
+    let scene = Scene::new();
+    let whole = flood(&scene);
+    let mut broken = whole.clone();
+    broken["mission_content"][0]["sha256"] = json!("0".repeat(64));
+    broken["MissionCoT"] = json!([{"uid": "m-2"}]);
+    let report = import(&scene, &broken);
+    assert!(text(&report["failed"][0]["why"]).contains("not in the store"), "{report}");
+    scene.subscribe(BOB, FLOOD, "B");
+    scene.ask(ADMIN, "DELETE", &format!("{FLOOD}/contents?uid=m-2&creatorUid=A"), 200);
+    scene.host.tick(Duration::from_secs(1));
+    scene.host.forget();
+    let mended = import(&scene, &whole);
+    assert_eq!(mended["imported"], json!({"mission_content": 1, "MissionCoT": 2}), "{mended}");
+    let left =
+        json!({"mission": 1, "MissionCoT": 1, "external_data": 1, "log": 1, "subscription": 4, "MissionInvitation": 2});
+    assert_eq!(mended["skipped"], left);
+    // Who is in it is told, in the order of time: a bare item, a file, an item with its event.
+    assert_eq!(scene.kinds(scene.b), ["t-x-m-c", "t-x-m-c", "t-x-m-c", "a-f-G"]);
+    assert!(scene.kinds(scene.a).is_empty() && scene.kinds(scene.c).is_empty());
+    let mission = scene.ask(BOB, "GET", FLOOD, 200)["data"][0].clone();
+    let uids: Vec<_> = mission["uids"].as_array().unwrap().iter().map(|u| text(&u["data"])).collect();
+    assert_eq!((uids, mission["contents"].as_array().unwrap().len()), (vec!["m-3".into(), "m-1".into()], 1));
+    // It was added now, and happened then.
+    let changes = scene.ask(BOB, "GET", &format!("{FLOOD}/changes?secago=0&squashed=false"), 200)["data"].clone();
+    let file = changes.as_array().unwrap().iter().find(|c| c["contentResource"].is_object()).unwrap();
+    assert_eq!(
+        (&file["serverTime"], &file["timestamp"]),
+        (&json!("2026-03-01T10:00:01.123Z"), &json!("2026-02-28T11:00:00.000Z"))
+    );
+}
+
+#[test]
 fn members_are_live_for_clients_without_a_user_and_a_user_inherits_nothing() {
     let scene = Scene::new();
     let rows = flood(&scene);

@@ -1,16 +1,16 @@
 //! What was added to a mission of FTS: files, events and external data, in the order of time, each a change of that time by
 //! who added it, as far as FTS's history says so. Written some hundred at a time; nobody is told: nobody sees it yet.
-use std::{
-    collections::{HashMap, HashSet},
-    ops::RangeInclusive,
-};
+//!
+//! Of a mission that is here ([`Into::Living`]) only what its history knows nothing of is added, as of now: what could not be
+//! read before. Members are told. What must not happen: what somebody took out comes back.
+use std::collections::HashSet;
 
 use fts_plugin_api::{
     cot::{Attr, Cot},
     sdk::FileInfo,
 };
 
-use super::{Report, Row, Rows};
+use super::{Report, Rows, history::History};
 use crate::{
     adding::{self, Item, What},
     desk::Desk,
@@ -19,7 +19,10 @@ use crate::{
     package::event,
     refusal::Refusal,
     routes::externals,
-    store::missions,
+    store::{
+        changes::{self, About},
+        missions,
+    },
     write::Write,
 };
 
@@ -31,12 +34,39 @@ const AT_ONCE: usize = 256;
 /// Of files that only members of a closed mission may have.
 const PRIVATE: &str = "private";
 
+/// What a mission is that things are added to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Into {
+    /// It is being imported.
+    Half,
+    /// It was imported before.
+    Living,
+}
+
 enum Act {
     File(Box<FileInfo>),
     Event(Box<Cot>),
     /// An item of which FTS lost the event.
     Bare(String),
     External(External),
+}
+
+impl Act {
+    /// What its change is about.
+    fn about<'a>(&'a self, key: &'a str) -> About<'a> {
+        match self {
+            Self::File(file) => About::File(&file.sha256),
+            Self::Event(_) | Self::Bare(_) => About::Uid(key),
+            Self::External(external) => About::External(&external.uid),
+        }
+    }
+}
+
+/// What became of one.
+enum Done {
+    Added,
+    Known,
+    Refused(&'static str),
 }
 
 struct Timed {
@@ -51,7 +81,7 @@ struct Timed {
 ///
 /// # Errors
 /// The database.
-pub fn take(desk: &Desk, mission: &Mission, rows: &Rows, report: &mut Report) -> Result<(), Refusal> {
+pub fn take(desk: &Desk, mission: &Mission, into: Into, rows: &Rows, report: &mut Report) -> Result<(), Refusal> {
     let history = History::of(rows, mission.create_time..=desk.host.now().max(mission.create_time));
     let mut all = Vec::new();
     files(desk, mission, rows, &history, &mut all, report)?;
@@ -75,22 +105,51 @@ pub fn take(desk: &Desk, mission: &Mission, rows: &Rows, report: &mut Report) ->
     }
     all.sort_by_key(|timed| timed.at);
     for some in all.chunks(AT_ONCE) {
-        // What would be told of them is dropped.
-        let work = |w: &mut Write<'_, '_>| {
-            let mission = w.fresh(mission)?;
-            let done = some.iter().map(|timed| write(desk, w, &mission, timed)).collect::<Result<Vec<_>, Refusal>>()?;
-            missions::touch(w.tx, mission.id, some.iter().map(|timed| timed.at).max().unwrap_or_default())?;
-            Ok(done)
-        };
-        let done = desk.write_then(work, |done, _| done)?;
-        for (timed, refused) in some.iter().zip(done) {
-            match refused {
-                None => report.imported(timed.table),
-                Some(why) => report.failed(timed.table, &timed.key, why),
+        for (timed, done) in some.iter().zip(written(desk, mission, into, some)?) {
+            match done {
+                Done::Added => report.imported(timed.table),
+                Done::Known => report.skipped(timed.table, 1),
+                Done::Refused(why) => report.failed(timed.table, &timed.key, why),
             }
         }
     }
     Ok(())
+}
+
+/// One transaction, and what follows where somebody is in the mission.
+fn written(desk: &Desk, mission: &Mission, into: Into, some: &[Timed]) -> Result<Vec<Done>, Refusal> {
+    let work = |w: &mut Write<'_, '_>| {
+        let mission = w.fresh(mission)?;
+        let now = w.now;
+        let mut all = Vec::with_capacity(some.len());
+        for timed in some {
+            (w.now, w.at) = match into {
+                Into::Half => (timed.at, None),
+                Into::Living => (now, Some(timed.at)),
+            };
+            all.push(
+                match into == Into::Living && changes::speaks_of(w.tx, mission.id, timed.act.about(&timed.key))? {
+                    true => Done::Known,
+                    false => write(desk, w, &mission, timed)?.map_or(Done::Added, Done::Refused),
+                },
+            );
+        }
+        if into == Into::Half {
+            missions::touch(w.tx, mission.id, some.iter().map(|timed| timed.at).max().unwrap_or_default())?;
+        }
+        Ok(all)
+    };
+    desk.write_then(work, |all, after| {
+        if into == Into::Living {
+            after.into_iter().for_each(|what| desk.carry_out(what));
+            for (timed, done) in some.iter().zip(&all) {
+                if let (Act::Event(cot), Done::Added) = (&timed.act, done) {
+                    adding::forward(desk, mission, &timed.creator, cot);
+                }
+            }
+        }
+        all
+    })
 }
 
 /// Why it was not added.
@@ -101,8 +160,7 @@ fn write(
     timed: &Timed,
 ) -> Result<Option<&'static str>, Refusal> {
     let creator = &timed.creator;
-    let now = std::mem::replace(&mut w.now, timed.at);
-    let done = match &timed.act {
+    Ok(match &timed.act {
         Act::File(file) => {
             let item = Item { what: What::File(file.sha256.clone()), path: None, after: None };
             adding::file_item(desk, w, mission, creator, &item, file)?
@@ -120,9 +178,7 @@ fn write(
             externals::put(w, mission, external, creator)?;
             None
         }
-    };
-    w.now = now;
-    Ok(done)
+    })
 }
 
 fn files(
@@ -190,52 +246,5 @@ fn events(
             "of {without} items of {:?} FTS has no event: they are in the mission by uid, and get one when it is sent again",
             mission.name
         ));
-    }
-}
-
-/// FTS's changes of a mission, by what they are about.
-struct History<'r> {
-    changes: HashMap<(&'static str, String), &'r Row>,
-    /// From when the mission was made to now, ms UTC.
-    life: RangeInclusive<i64>,
-}
-
-impl<'r> History<'r> {
-    /// The first change of each.
-    fn of(rows: &'r Rows, life: RangeInclusive<i64>) -> Self {
-        let mut all = HashMap::new();
-        for change in &rows.mission_change {
-            for column in ["content_resource_uid", "cot_detail_uid", "external_data_uid"] {
-                let about = change.text(column);
-                if !about.is_empty() {
-                    all.entry((column, about)).or_insert(change);
-                }
-            }
-            // Some versions name what was added here.
-            let about = change.text("content_uid");
-            if !about.is_empty() {
-                for column in ["content_resource_uid", "cot_detail_uid"] {
-                    all.entry((column, about.clone())).or_insert(change);
-                }
-            }
-        }
-        Self { changes: all, life }
-    }
-
-    fn find(&self, column: &'static str, keys: &[&str]) -> Option<&'r Row> {
-        keys.iter().find_map(|key| self.changes.get(&(column, (*key).to_owned()))).copied()
-    }
-
-    /// The time nearest to this in the life of the mission.
-    fn within(&self, at: i64) -> i64 {
-        at.clamp(*self.life.start(), *self.life.end())
-    }
-
-    /// When it was added, and by whom.
-    fn of_row(&self, row: &Row, column: &'static str, keys: &[&str]) -> (i64, String) {
-        let change = self.find(column, keys);
-        let at = change.and_then(|c| c.time("server_time").or_else(|| c.time("timestamp")));
-        let said = change.map(|c| c.text("creator_uid")).filter(|uid| !uid.is_empty());
-        (at.map_or(*self.life.start(), |at| self.within(at)), said.unwrap_or_else(|| row.text("creator_uid")))
     }
 }

@@ -5,11 +5,13 @@
 //! - `missions`: one mission ([`Rows`]), its row and those that point to it, columns by their names in FTS;
 //! - `mission_to_mission`: pairs of parent and child, and under which guids they are here.
 //!
-//! `row` reads what SQLAlchemy wrote · `one` a mission, in this order: row, what was added (`acts`, by its time), log,
+//! `row` reads what SQLAlchemy wrote · `one` a mission, in this order: row, what was added (`acts`, by its time, which FTS's `history` says), log,
 //! people (`people`); then it is visible · `tree` the hierarchy.
-//! What must not happen: a mission comes twice (same name and time of creation: it is here); one that was closed opens;
+//! What must not happen: a mission comes twice (same name and time of creation: it is here, and gets only what could not be
+//! read before); one that was closed opens;
 //! a row that does not fit takes its mission with it: it is counted as failed, and named.
 mod acts;
+mod history;
 mod one;
 mod people;
 mod row;

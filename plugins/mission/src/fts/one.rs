@@ -1,7 +1,11 @@
 //! One mission of FTS: begun ([`Half`]), filled, and then there for everybody in its groups, its members live.
 use std::collections::HashMap;
 
-use super::{Report, Rows, acts, people};
+use super::{
+    Report, Rows,
+    acts::{self, Into},
+    people,
+};
 use crate::{
     backup::half::Half,
     desk::Desk,
@@ -32,8 +36,9 @@ pub fn take(desk: &Desk, rows: &Rows, report: &mut Report) -> Result<(), Refusal
     let created = rows.mission.time("createTime").map(|at| at.min(desk.host.now()));
     if let Some(found) = missions::by_name(&desk.host.sql(), &name)?.into_iter().next() {
         if created == Some(found.create_time) {
+            acts::take(desk, &found, Into::Living, rows, report)?;
             report.guid = Some(found.guid);
-            all_skipped(rows, report);
+            skipped(rows, report);
         } else {
             let why = "there is a mission of this name already: rename or delete it (fts mission export keeps it), then import again";
             report.failed(TABLE, key, why);
@@ -44,7 +49,7 @@ pub fn take(desk: &Desk, rows: &Rows, report: &mut Report) -> Result<(), Refusal
     let mut half = Half::new(desk, desk.host.uuid(), name);
     let mission = begin(&mut half, rows, created, report)?;
     let hashes = hashes(rows);
-    acts::take(desk, &mission, rows, report)?;
+    acts::take(desk, &mission, Into::Half, rows, report)?;
     people::log(desk, &mission, rows, &hashes, report)?;
     people::members(desk, &mission, rows, report)?;
     let mission = half.finish(false, mission.groups)?;
@@ -129,12 +134,10 @@ fn hashes(rows: &Rows) -> HashMap<String, String> {
     rows.mission_content.iter().flat_map(named).collect()
 }
 
-fn all_skipped(rows: &Rows, report: &mut Report) {
+/// Members and log of a mission that is here are as they are: who left since does not come back.
+fn skipped(rows: &Rows, report: &mut Report) {
     for (table, rows) in [
         (TABLE, 1),
-        (acts::CONTENT, rows.mission_content.len()),
-        (acts::COT, rows.cot.len()),
-        (acts::EXTERNAL, rows.external_data.len()),
         (people::LOG, rows.log.len()),
         (people::SUBSCRIPTION, rows.subscription.len()),
         (people::INVITATION, rows.invitation.len()),

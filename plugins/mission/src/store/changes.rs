@@ -95,6 +95,32 @@ pub enum By<'a> {
     Name(&'a str),
 }
 
+/// What a change may be about.
+#[derive(Clone, Copy, Debug)]
+pub enum About<'a> {
+    /// A map item, by uid.
+    Uid(&'a str),
+    /// A file, by hash.
+    File(&'a str),
+    /// External data, by uid.
+    External(&'a str),
+}
+
+/// Was this ever in the mission?
+///
+/// # Errors
+/// What SQLite says.
+pub fn speaks_of(db: &impl Db, mission: i64, about: About<'_>) -> Result<bool> {
+    // As the indexes have them.
+    let (known, key) = match about {
+        About::Uid(uid) => ("type IN (2, 3) AND uid = ?2", uid),
+        About::File(hash) => ("hash = ?2", hash),
+        About::External(uid) => ("external_uid IS NOT NULL AND external_uid = ?2", uid),
+    };
+    let sql = format!("SELECT EXISTS (SELECT 1 FROM mission_change WHERE mission_id = ?1 AND {known}) AS n");
+    Ok(db.number(&sql, params![mission, key])? > 0)
+}
+
 /// The newest number there is; 0 = none.
 ///
 /// # Errors
