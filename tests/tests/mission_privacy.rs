@@ -7,6 +7,7 @@ use crate::plugin_bed;
 
 use std::time::{Duration, Instant};
 
+use crate::accounts_bed::PASSWORD;
 use fts_tests::{Client, Server, event};
 use mission_bed::{FLOOD, Stage, TO_FLOOD, changes, events, item, notice, put, uids};
 use plugin_bed::Asks;
@@ -84,6 +85,55 @@ fn ac_35_who_is_no_member_reaches_nobody_whatever_it_writes() {
     stage.quiet();
     assert!(uids(&stage.bob.web, FLOOD).is_empty() && uids(&stage.alice.web, "/Marti/api/missions/Other").is_empty());
     assert!(stage.server.dropped("not_writer") > 0.0);
+    // 5.1: a guid that is none is said in the log.
+    let warned = |line: &serde_json::Value| line["event"] == "cot.dropped" && line["guid"] == "no guid";
+    assert_eq!(stage.server.wait_log(warned)["level"], "WARN");
+}
+
+#[test]
+fn ac_13_a_mission_of_the_same_name_in_another_group_takes_nobodys_events() {
+    let (mut stage, guid) = Stage::flood();
+    // To carol the name is free; dora, who shares her group, hears of it. It is the newest of the name.
+    let made = stage.carol.web.put(&format!("{FLOOD}?creatorUid=C&group=Red"), "", b"").expect(201).json();
+    stage.dora.told("t-x-m-n");
+    stage.alice.mark("m-1", TO_FLOOD);
+    stage.bob.item("m-1");
+    stage.alice.acknowledged("m-1");
+    stage.carol.mark("m-2", TO_FLOOD);
+    stage.carol.acknowledged("m-2");
+    stage.dora.mark("m-3", TO_FLOOD);
+    stage.dora.client.sync();
+    stage.quiet();
+    let hers = format!("/Marti/api/missions/guid/{}", made["data"][0]["guid"].as_str().unwrap());
+    let his = format!("/Marti/api/missions/guid/{guid}");
+    assert_eq!((uids(&stage.bob.web, &his), uids(&stage.carol.web, &hers)), (vec!["m-1".into()], vec!["m-2".into()]));
+}
+
+#[test]
+fn a_device_that_logs_in_as_somebody_else_is_still_its_certificates_member() {
+    let build = Server::build().listener("both", "cot_tls", "client_cert = \"required\"\nauth = \"optional\"");
+    let (mut stage, _) = Stage::flood_with(build);
+    // A second device of bob: a member by HTTPS, where its certificate counts; on the stream it logs in as dora.
+    let ca = stage.server.data_dir().join("certs/ca.pem");
+    let config = stage.bob.pki.client(&ca, &[&rustls::version::TLS13]);
+    let mut second = Client::tls(&stage.server, "both", config).unwrap();
+    let auth = format!(r#"<auth><cot username="dora" password="{PASSWORD}" uid="B2" callsign="CS-B2"/></auth>"#);
+    second.send(&auth);
+    let mut second = second.greeted().identify("B2", "CS-B2");
+    stage.server.eventually("it is dora's", || stage.server.client("B2")["user"] == "dora");
+    stage.bob.web.put(&format!("{FLOOD}/subscription?uid=B2"), "", b"").expect(201);
+    stage.settle();
+    second.until(|e| e.kind() != "t-x-m-c" && e.uid().starts_with("settled-"));
+    stage.alice.mark("m-1", TO_FLOOD);
+    let (_, before) = second.until(|e| e.uid() == "m-1");
+    assert_eq!(before.last().map(|e| e.kind().to_owned()).as_deref(), Some("t-x-m-c"));
+    stage.bob.item("m-1");
+    stage.alice.acknowledged("m-1");
+    // And it may write.
+    second.send(&item("m-2", TO_FLOOD));
+    stage.bob.item("m-2");
+    stage.alice.item("m-2");
+    stage.quiet();
 }
 
 #[test]

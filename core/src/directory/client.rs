@@ -234,6 +234,11 @@ impl Client {
         &self.account().user
     }
 
+    /// The user its certificate is of; None = it has none, or the certificate is nobody's.
+    pub fn certified(&self) -> Option<&str> {
+        self.cert.as_ref().map(|_| self.account.user.as_str()).filter(|user| !user.is_empty())
+    }
+
     /// It has logged in: from now on it is this user's. Once in a connection; false = it was done before.
     pub fn log_in(&self, account: Account) -> bool {
         let role = account.role;

@@ -4,18 +4,30 @@
 //! Per `dest` the first known attribute decides; several `dest` add up. One recognised `dest` is enough that the event
 //! never is a broadcast, whoever it finds (RULE-51).
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+};
 
 use fts_plugin_api::cot::{Cot, Element, Millis};
 use parking_lot::Mutex;
 
 use super::{Members, Reason, Resolved, Router, Source, chat, hooks::Aim, source::FromPlugin};
-use crate::directory::{Bits, Client, Found};
+use crate::{
+    directory::{Bits, Client, Found},
+    observe::clock,
+};
 
 /// The callsign that means everybody.
 pub(super) const ALL_STREAMING: &str = "All Streaming";
 /// What ATAK's network library writes for "to the server only".
 const SERVER_ONLY: &str = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
+/// The destination that is a UUID.
+const MISSION_GUID: &str = "mission-guid";
 
 /// Who an event is for, before groups and filters.
 #[derive(Clone, Debug, Default)]
@@ -166,8 +178,8 @@ impl Router {
             address.say("uid", &uid);
         } else if let Some(mission) = dest.attr("mission") {
             self.bound("mission", &mission, source, address);
-        } else if let Some(guid) = dest.attr("mission-guid") {
-            self.bound("mission-guid", &guid, source, address);
+        } else if let Some(guid) = dest.attr(MISSION_GUID) {
+            self.bound(MISSION_GUID, &guid, source, address);
         } else if let Some(group) = dest.attr("group") {
             match self.directory.groups.find(&group).filter(|bit| source.send_groups().contains(*bit)) {
                 Some(bit) => address.groups.insert(bit),
@@ -192,7 +204,12 @@ impl Router {
             Some(Resolved::Hold(_)) => {}
             Some(Resolved::Down) => Reason::PluginDown.count(1),
             Some(Resolved::NotWriter) => Reason::NotWriter.count(1),
-            Some(Resolved::Unknown) => Reason::NoReceiver.count(1),
+            Some(Resolved::Unknown) => {
+                Reason::NoReceiver.count(1);
+                if kind == MISSION_GUID && uuid::Uuid::try_parse(name.trim()).is_err() {
+                    warn_of_guid(name, source);
+                }
+            }
             None => Reason::UnboundDest.count(1),
         }
     }
@@ -220,6 +237,19 @@ impl Router {
         {
             self.acks.note(&uid, client, now);
         }
+    }
+}
+
+/// Says that a client's destination can be no mission (5.2): once in a second, however many there are.
+fn warn_of_guid(guid: &str, source: &Source<'_>) {
+    static NOT_BEFORE: AtomicU32 = AtomicU32::new(0);
+    let now = clock::tick();
+    let before = NOT_BEFORE.load(Relaxed);
+    if (before == 0 || now.wrapping_sub(before) < u32::MAX / 2)
+        && NOT_BEFORE.compare_exchange(before, now.wrapping_add(1_000), Relaxed, Relaxed).is_ok()
+    {
+        let from = source.client().map(|c| c.who().uid.to_string()).unwrap_or_default();
+        tracing::warn!(event = "cot.dropped", uid = %from, %guid, "a mission-guid that is no UUID reaches nobody");
     }
 }
 

@@ -27,7 +27,8 @@ use crate::{
 /// One destination of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Dest {
-    guid: String,
+    kind: String,
+    name: String,
     path: Option<String>,
     after: Option<String>,
 }
@@ -37,7 +38,7 @@ type Stored = (Vec<String>, Vec<After>);
 
 /// Takes what waits.
 pub fn take(desk: &Desk, held: Vec<Held<'_>>) -> Result<()> {
-    let jobs: Vec<_> = held.iter().map(|h| Job::of(desk, h)).collect();
+    let jobs: Vec<_> = held.iter().map(|h| Job::of(h)).collect();
     let mut waiting = held;
     match store(desk, &jobs, |stored| release_all(desk, std::mem::take(&mut waiting), stored)) {
         Ok(done) => return done,
@@ -94,7 +95,7 @@ struct Job {
 }
 
 impl Job {
-    fn of(desk: &Desk, held: &Held<'_>) -> Self {
+    fn of(held: &Held<'_>) -> Self {
         let cot =
             items::stripped(held.event).inspect_err(|e| tracing::error!(event = "mission.not_stored", "{e}")).ok();
         let new = cot.map(|cot| NewCot {
@@ -105,23 +106,19 @@ impl Job {
             after: None,
             journal: held.journal_id(),
         });
-        Self { dests: dests(desk, held.event, &held.route.dests), new, user: held.route.source.user.clone() }
+        Self { dests: dests(held.event, &held.route.dests), new, user: held.route.source.user.clone() }
     }
 }
 
-/// Destinations that the router let pass, with what their `<dest>` says beside the name; each mission once.
-fn dests(desk: &Desk, event: &Event<'_>, passed: &[(String, String)]) -> Vec<Dest> {
+/// Destinations that the router let pass, with what their `<dest>` says beside the name.
+fn dests(event: &Event<'_>, passed: &[(String, String)]) -> Vec<Dest> {
     let mut all: Vec<Dest> = Vec::new();
     for (kind, name) in passed {
-        let Some(guid) = desk.roll.guid_of(kind, name) else { continue };
-        if all.iter().any(|d| d.guid == guid) {
-            continue;
-        }
         let elements = event.details("marti").flat_map(|m| m.children().filter(|e| e.name() == "dest"));
         let named = |e: &fts_plugin_api::cot::Element<'_>| e.attr(kind).is_some_and(|value| value == name.as_str());
         let dest = elements.into_iter().find(named);
         let attr = |name: &str| dest.as_ref()?.attr(name).map(|v| v.into_owned()).filter(|v| !v.is_empty());
-        all.push(Dest { guid, path: attr("path"), after: attr("after") });
+        all.push(Dest { kind: kind.clone(), name: name.clone(), path: attr("path"), after: attr("after") });
     }
     all
 }
@@ -145,21 +142,25 @@ fn store_one(
     job: &Job,
     known: &mut HashMap<String, Option<Mission>>,
 ) -> Result<Stored, Refusal> {
-    let mut taken = Vec::new();
+    let (mut taken, mut seen) = (Vec::new(), Vec::new());
     let Some(new) = &job.new else { return Ok(Stored::default()) };
     job.user.clone_into(&mut w.user);
     for dest in &job.dests {
-        if !known.contains_key(&dest.guid) {
-            known.insert(dest.guid.clone(), missions::by_guid(w.tx, &dest.guid)?);
+        let meant = desk.roll.meant(w.tx, (&dest.kind, &dest.name), (&new.creator_uid, &job.user))?;
+        // Each mission once, by whatever it is called.
+        let Some(guid) = meant.filter(|guid| !seen.contains(guid)) else { continue };
+        seen.push(guid.clone());
+        if !known.contains_key(&guid) {
+            known.insert(guid.clone(), missions::by_guid(w.tx, &guid)?);
         }
         // Deleted since the router looked: nobody is a member any more.
-        let Some(Some(mission)) = known.get(&dest.guid) else { continue };
+        let Some(Some(mission)) = known.get(&guid) else { continue };
         let new = NewCot { path: dest.path.clone(), after: dest.after.clone(), ..new.clone() };
         match items::add_cot(w, &desk.config, mission, &new)? {
             Added::Refused(why) => {
                 note_refused(mission, &new.cot, why);
             }
-            Added::New(_) | Added::Merged | Added::Before => taken.push(dest.guid.clone()),
+            Added::New(_) | Added::Merged | Added::Before => taken.push(guid),
         }
     }
     Ok((taken, w.take()))

@@ -2,11 +2,12 @@
 //!
 //! Per mission two audiences: `live:GUID` gets its events and notices (rows with `active`), `pen:GUID` may send to it (rows
 //! whose role allows writing). Members are pairs of client uid and user, so the host takes them in again when they
-//! connect, and a borrowed uid inherits nothing. `mission-guid` is bound for each mission, `mission` for the newest of each name,
-//! both in any case (1.9).
+//! connect, and a borrowed uid inherits nothing. `mission-guid` is bound for each mission, `mission` for each name, both in any
+//! case (1.9). Of several missions of one name, in groups that do not see each other, each sender means the newest that it
+//! may write in ([`Roll::meant`]): whoever writes in one of them may send to the name (`pens:NAME`).
 //!
-//! What must not happen: an audience that says more than the rows. So it is changed only by [`crate::write`], behind the
-//! commit, and made from the rows at start.
+//! What must not happen: an audience that says more than the rows, so it is changed only by [`crate::write`], behind the
+//! commit, and made from the rows at start; a mission takes what is sent to another of its name.
 use std::{
     collections::HashMap,
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -31,8 +32,23 @@ pub struct Roll {
 #[derive(Default)]
 struct Bound {
     by_guid: HashMap<String, Entry>,
-    /// Rows and guids of one name, by its key.
-    by_name: HashMap<String, Vec<(i64, String)>>,
+    /// By key.
+    by_name: HashMap<String, Named>,
+}
+
+/// The missions of one name.
+#[derive(Default)]
+struct Named {
+    /// Rows and guids.
+    all: Vec<(i64, String)>,
+    /// Who may write in one of several.
+    pens: Option<Audience>,
+}
+
+impl Named {
+    fn newest(&self) -> Option<&str> {
+        self.all.iter().max_by_key(|(id, _)| *id).map(|(_, guid)| guid.as_str())
+    }
 }
 
 struct Entry {
@@ -84,22 +100,58 @@ impl Roll {
         let live = self.host.clients().audience(format!("live:{guid}"))?;
         let pen = self.host.clients().audience(format!("pen:{guid}"))?;
         self.host.bind_dest(&Binding::new(BY_GUID, guid, &live, Mode::Hold).writers(&pen).any_case())?;
-        let mut bound = self.write();
-        bound.by_guid.insert(guid.to_owned(), Entry { id, name: name.to_owned(), live, pen });
-        bound.by_name.entry(name_key(name)).or_default().push((id, guid.to_owned()));
-        self.bind_name(&bound, name)
+        {
+            let mut bound = self.write();
+            bound.by_guid.insert(guid.to_owned(), Entry { id, name: name.to_owned(), live, pen });
+            bound.by_name.entry(name_key(name)).or_default().all.push((id, guid.to_owned()));
+        }
+        self.bind_name(name)
     }
 
-    /// The newest mission of this name gets what is sent to the name.
-    fn bind_name(&self, bound: &Bound, name: &str) -> Result<()> {
-        let newest = bound.by_name.get(&name_key(name)).and_then(|all| all.iter().max_by_key(|(id, _)| *id));
-        match newest.and_then(|(_, guid)| bound.by_guid.get(guid)) {
+    /// Binds a name, as its missions and their rows are now.
+    fn bind_name(&self, name: &str) -> Result<()> {
+        let key = name_key(name);
+        let all = self.read().by_name.get(&key).map(|named| named.all.clone()).unwrap_or_default();
+        // Another audience each time: one that is cleared and filled again would refuse whoever sends in between.
+        let pens = match all.len() {
+            0 | 1 => None,
+            _ => Some(self.pens(&key, &all)?),
+        };
+        let mut bound = self.write();
+        let newest = bound.by_name.get(&key).and_then(Named::newest).and_then(|guid| bound.by_guid.get(guid));
+        match newest {
             Some(entry) => {
-                let binding = Binding::new(BY_NAME, name, &entry.live, Mode::Hold).writers(&entry.pen);
-                self.host.bind_dest(&binding.any_case())
+                let writers = pens.as_ref().unwrap_or(&entry.pen);
+                self.host
+                    .bind_dest(&Binding::new(BY_NAME, name, &entry.live, Mode::Hold).writers(writers).any_case())?;
             }
-            None => self.host.unbind_dest(BY_NAME, name),
+            None => self.host.unbind_dest(BY_NAME, name)?,
         }
+        let before = bound.by_name.get_mut(&key).and_then(|named| std::mem::replace(&mut named.pens, pens));
+        drop(bound);
+        before.map_or(Ok(()), Audience::delete)
+    }
+
+    /// Everybody who may write in one of these missions.
+    fn pens(&self, key: &str, all: &[(i64, String)]) -> Result<Audience> {
+        let (sql, mut members) = (self.host.sql(), Vec::new());
+        for (id, _) in all {
+            members.extend(subscriptions::of_mission(&sql, *id)?.iter().filter(|s| writes(s)).map(member));
+        }
+        let pens = self.host.clients().audience(format!("pens:{key}:{}", self.host.uuid()))?;
+        pens.add(members)?;
+        Ok(pens)
+    }
+
+    /// Who may write in a mission has changed: so has who may send to its name, where it shares that.
+    fn share(&self, guid: &str) -> Result<()> {
+        let shared = {
+            let bound = self.read();
+            let entry = bound.by_guid.get(guid);
+            let shares = |entry: &&Entry| bound.by_name.get(&name_key(&entry.name)).is_some_and(|n| n.all.len() > 1);
+            entry.filter(shares).map(|entry| entry.name.clone())
+        };
+        shared.map_or(Ok(()), |name| self.bind_name(&name))
     }
 
     /// A mission is deleted: its destinations reach nobody.
@@ -108,17 +160,19 @@ impl Roll {
     /// `Gone`.
     pub fn close(&self, guid: &str) -> Result<()> {
         self.host.unbind_dest(BY_GUID, guid)?;
-        let mut bound = self.write();
-        let Some(entry) = bound.by_guid.remove(guid) else { return Ok(()) };
-        let key = name_key(&entry.name);
-        if let Some(all) = bound.by_name.get_mut(&key) {
-            all.retain(|(id, _)| *id != entry.id);
-            if all.is_empty() {
-                bound.by_name.remove(&key);
+        let entry = {
+            let mut bound = self.write();
+            let Some(entry) = bound.by_guid.remove(guid) else { return Ok(()) };
+            if let Some(named) = bound.by_name.get_mut(&name_key(&entry.name)) {
+                named.all.retain(|(id, _)| *id != entry.id);
             }
+            entry
+        };
+        self.bind_name(&entry.name)?;
+        {
+            let mut bound = self.write();
+            bound.by_name.retain(|_, named| !named.all.is_empty());
         }
-        self.bind_name(&bound, &entry.name)?;
-        drop(bound);
         entry.live.delete()?;
         entry.pen.delete()
     }
@@ -128,18 +182,20 @@ impl Roll {
     /// # Errors
     /// `Gone`.
     pub fn admit(&self, guid: &str, rows: &[Subscription]) -> Result<()> {
-        let mut bound = self.write();
-        let Some(entry) = bound.by_guid.get_mut(guid) else { return Ok(()) };
-        for (audience, inside) in [(&entry.live, is_live as fn(&Subscription) -> bool), (&entry.pen, writes)] {
-            let (to_be, gone): (Vec<_>, Vec<_>) = rows.iter().partition(|s| inside(s));
-            if !to_be.is_empty() {
-                audience.add(to_be.into_iter().map(member))?;
-            }
-            if !gone.is_empty() {
-                audience.remove(gone.into_iter().map(member))?;
+        {
+            let bound = self.read();
+            let Some(entry) = bound.by_guid.get(guid) else { return Ok(()) };
+            for (audience, inside) in [(&entry.live, is_live as fn(&Subscription) -> bool), (&entry.pen, writes)] {
+                let (to_be, gone): (Vec<_>, Vec<_>) = rows.iter().partition(|s| inside(s));
+                if !to_be.is_empty() {
+                    audience.add(to_be.into_iter().map(member))?;
+                }
+                if !gone.is_empty() {
+                    audience.remove(gone.into_iter().map(member))?;
+                }
             }
         }
-        Ok(())
+        self.share(guid)
     }
 
     /// This one is no member any more.
@@ -147,28 +203,58 @@ impl Roll {
     /// # Errors
     /// `Gone`.
     pub fn expel(&self, guid: &str, client_uid: &str, username: &str) -> Result<()> {
-        let bound = self.read();
-        let Some(entry) = bound.by_guid.get(guid) else { return Ok(()) };
-        let member = Member::Client { uid: client_uid.to_owned(), user: username.to_owned() };
-        entry.live.remove([member.clone()])?;
-        entry.pen.remove([member])
+        {
+            let bound = self.read();
+            let Some(entry) = bound.by_guid.get(guid) else { return Ok(()) };
+            let member = Member::Client { uid: client_uid.to_owned(), user: username.to_owned() };
+            entry.live.remove([member.clone()])?;
+            entry.pen.remove([member])?;
+        }
+        self.share(guid)
     }
 
-    /// The guid of a destination as the router names it.
-    pub fn guid_of(&self, kind: &str, name: &str) -> Option<String> {
+    /// Guids that a destination, as the router names it, may be; the newest mission first.
+    fn guids_of(&self, kind: &str, name: &str) -> Vec<(i64, String)> {
         let bound = self.read();
         match kind {
-            BY_GUID => Some(name.to_lowercase()).filter(|guid| bound.by_guid.contains_key(guid)),
-            BY_NAME => {
-                bound.by_name.get(&name_key(name))?.iter().max_by_key(|(id, _)| *id).map(|(_, guid)| guid.clone())
+            BY_GUID => {
+                let guid = name.to_lowercase();
+                bound.by_guid.get(&guid).map(|entry| (entry.id, guid)).into_iter().collect()
             }
-            _ => None,
+            BY_NAME => {
+                let mut all = bound.by_name.get(&name_key(name)).map(|named| named.all.clone()).unwrap_or_default();
+                all.sort_unstable_by_key(|(id, _)| std::cmp::Reverse(*id));
+                all
+            }
+            _ => Vec::new(),
         }
     }
 
-    /// The display name of the mission that a destination is.
+    /// The guid of the mission that a sender means by a destination: of several of one name the newest that it may write in.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn meant(
+        &self,
+        db: &impl Db,
+        (kind, name): (&str, &str),
+        (client_uid, username): (&str, &str),
+    ) -> Result<Option<String>> {
+        let mut all = self.guids_of(kind, name);
+        if all.len() < 2 {
+            return Ok(all.pop().map(|(_, guid)| guid));
+        }
+        for (id, guid) in all {
+            if subscriptions::find(db, id, client_uid, username)?.is_some_and(|row| writes(&row)) {
+                return Ok(Some(guid));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The display name of the mission that a destination is. Those of one name differ in case at most.
     pub fn name_of(&self, kind: &str, name: &str) -> Option<String> {
-        let guid = self.guid_of(kind, name)?;
+        let (_, guid) = self.guids_of(kind, name).into_iter().next()?;
         self.read().by_guid.get(&guid).map(|entry| entry.name.clone())
     }
 

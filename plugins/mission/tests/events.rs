@@ -272,34 +272,6 @@ fn anonymous_listeners_work_by_uid_alone() {
     assert_eq!(kinds, ["t-x-m-c", "a-f-G"]);
 }
 
-/// A chat as ATAK sends it.
-fn chat(dest: &str) -> Vec<u8> {
-    let group = r#"<chatgrp uid0="A" uid1="10.0.0.1-8443-ssl-Flood North" id="10.0.0.1-8443-ssl-Flood North"/>"#;
-    let about =
-        [("parent", "DataSyncMissionsList"), ("chatroom", "Flood North"), ("id", "10.0.0.1-8443-ssl-Flood North")];
-    let chat = fts_plugin_api::cot::Builder::new("b-t-f", NOW).uid("chat-1").child("__chat", &about, group);
-    chat.detail_xml(&format!("<marti><dest {dest}/></marti>")).to_text()
-}
-
-#[test]
-fn ac_42_a_chat_of_a_mission_reaches_its_members_in_the_public_room() {
-    let (scene, _) = both();
-    scene.host.deliver(chat(TO_FLOOD), scene.a);
-    assert_eq!(scene.kinds(scene.b), ["t-x-m-c", "b-t-f"]);
-    assert!(scene.kinds(scene.c).is_empty());
-    let got = scene.host.received(scene.b)[1].clone();
-    let chat_element = got.detail("__chat").unwrap();
-    let group = chat_element.child("chatgrp").unwrap();
-    let room = "tak.example-8443-ssl-Flood North";
-    assert_eq!(chat_element.attr("id").unwrap(), room);
-    assert_eq!((group.attr("uid1").unwrap().as_ref(), group.attr("id").unwrap().as_ref()), (room, room));
-    assert_eq!(scene.rows("SELECT 1 FROM mission_cot WHERE xml LIKE '%tak.example-8443-ssl-Flood North%'"), 1);
-    // Chats of others are not touched.
-    scene.host.forget();
-    scene.host.deliver(chat("callsign=\"bob\""), scene.a);
-    assert!(scene.got(scene.b)[0].1.contains("10.0.0.1-8443-ssl-Flood North"));
-}
-
 #[test]
 fn the_past_of_an_item_is_told_to_whom_may_read_its_mission() {
     let (scene, _) = both();
