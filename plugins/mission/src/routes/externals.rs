@@ -57,7 +57,7 @@ fn delete(visit: &mut Visit<'_>) -> Answer {
 /// M-62.
 fn change(visit: &mut Visit<'_>) -> Answer {
     let id = visit.request.param("id").to_owned();
-    let author = params::required(visit.request, "creatorUid")?.to_owned();
+    let author = visit.creator();
     let notes = params::text(visit.request, "notes").map(str::to_owned);
     let token = String::from_utf8(visit.request.bytes(TOKEN)?)
         .map_err(|_| Refusal::Bad("the body is the token of the change, as text".into()))?;
