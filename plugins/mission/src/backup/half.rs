@@ -11,8 +11,9 @@ use fts_plugin_api::{
 
 use crate::{
     desk::Desk,
-    model::{Mission, Stamp},
+    model::{Mission, Stamp, name_key},
     refusal::Refusal,
+    seed,
     store::{halves, missions, subscriptions},
     write::{After, Write},
 };
@@ -91,7 +92,8 @@ impl<'d> Half<'d> {
         })?;
         self.whole = true;
         let (ttl, made) = (self.desk.config.ttl.ms(), Stamp(mission.create_time));
-        if ttl > 0 && mission.create_time <= self.desk.host.now().saturating_sub(ttl) {
+        let never = seed::NAMES.contains(&name_key(&mission.name).as_str());
+        if ttl > 0 && !never && mission.create_time <= self.desk.host.now().saturating_sub(ttl) {
             self.notes.push(format!("{:?} was made {made}: plugins.mission.ttl ends it at once", mission.name));
         }
         Ok(mission)
