@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::{
     answer::{self, Answer},
     book::Book,
-    model::{ChangeKind, External, Mission, Permission, Subject},
+    model::{ChangeKind, External, Mission, Permission, Subject, or_default},
     params,
     refusal::Refusal,
     store::externals,
@@ -30,7 +30,7 @@ struct Body {
     #[serde(flatten)]
     external: External,
     /// Where FTS clients say it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     creator_uid: String,
 }
 
