@@ -7,7 +7,7 @@ use fts_plugin_api::{
     tracing,
 };
 
-use super::update;
+use super::{attached, update};
 use crate::{
     answer::{self, Answer},
     caller::Caller,
@@ -18,7 +18,7 @@ use crate::{
     params,
     present::{self, Depth},
     refusal::Refusal,
-    store::{feeds, maplayers, missions, subscriptions},
+    store::{missions, subscriptions},
     token::TokenKind,
     write::{After, Write},
 };
@@ -35,7 +35,7 @@ pub fn put(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {
             "the body is not JSON, and the mission is there: PUT contents/missionpackage loads a package".into(),
         )
     };
-    let draft = Draft::of(request)?;
+    let draft = attached::named(desk, Draft::of(request)?)?;
     if !again {
         let named = missions::by_name(&desk.host.sql(), &name)?;
         if let Some(mission) = named.into_iter().find(|m| caller.sees(m)) {
@@ -113,14 +113,7 @@ fn insert(
     } else {
         w.change(&mission, ChangeKind::CreateMission, &creator, Subject::Mission)?;
     }
-    for feed in draft.feeds.iter().flatten() {
-        feeds::put(w.tx, mission.id, feed, &creator)?;
-        w.change(&mission, ChangeKind::CreateDataFeed, &creator, Subject::Feed(feed.clone()))?;
-    }
-    for layer in draft.map_layers.iter().flatten() {
-        maplayers::put(w.tx, mission.id, layer)?;
-        w.change(&mission, ChangeKind::AddContent, &creator, Subject::MapLayer(layer.clone()))?;
-    }
+    attached::equal(w, &mission, draft, &creator)?;
     Ok(Made::New(Box::new(mission)))
 }
 

@@ -2,26 +2,26 @@
 //! send all of them each time); what is dangerous to lose (role, password, groups, expiration, tool) is left alone then.
 use fts_plugin_api::sdk::{PUT, Request};
 
-use super::create;
+use super::{attached, create};
 use crate::{
     answer::{self, Answer},
     caller::Caller,
     desk::Desk,
     draft::Draft,
     edits,
-    model::{ChangeKind, Feed, MapLayer, Mission, PasswordHash, Permission, Role, Subject},
+    model::{Mission, PasswordHash, Permission, Role},
     notice::Notice,
     params,
     present::Depth,
     refusal::Refusal,
-    store::{feeds, maplayers, missions},
+    store::missions,
     visit::Visit,
-    write::{After, Write},
+    write::Write,
 };
 
-/// PUT `missions/guid/{guid}`: the mission is there, so it can only be an update.
+/// PUT and POST `missions/guid/{guid}`: the mission is there, so it can only be an update.
 pub fn put(visit: &mut Visit<'_>) -> Answer {
-    let draft = Draft::of(visit.request)?;
+    let draft = attached::named(visit.desk, Draft::of(visit.request)?)?;
     update(visit, draft)
 }
 
@@ -114,8 +114,7 @@ fn write(
         missions::set_keywords(w.tx, mission.id, &mission.keywords)?;
         edits::settings(w, &before, &mission, author);
     }
-    changed |= equal_layers(w, &mission, draft.map_layers.as_deref(), author)?;
-    changed |= equal_feeds(w, &mission, draft.feeds.as_deref(), author)?;
+    changed |= attached::equal(w, &mission, draft, author)?;
     if changed {
         w.notice(Notice::broadcast("t-x-m-c-m", &mission, author));
     }
@@ -126,53 +125,4 @@ fn set<T>(field: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *field = value;
     }
-}
-
-/// The stored map layers become those that were sent.
-fn equal_layers(
-    w: &mut Write<'_, '_>,
-    mission: &Mission,
-    sent: Option<&[MapLayer]>,
-    author: &str,
-) -> Result<bool, Refusal> {
-    let Some(sent) = sent else { return Ok(false) };
-    let stored = maplayers::of_mission(w.tx, mission.id)?;
-    let mut changed = false;
-    for gone in stored.iter().filter(|s| !sent.iter().any(|l| l.uid == s.uid)) {
-        maplayers::remove(w.tx, mission.id, &gone.uid)?;
-        w.change(mission, ChangeKind::RemoveContent, author, Subject::MapLayer(gone.clone()))?;
-        changed = true;
-    }
-    for layer in sent.iter().filter(|l| !stored.contains(l)) {
-        maplayers::put(w.tx, mission.id, layer)?;
-        changed = true;
-        match stored.iter().any(|s| s.uid == layer.uid) {
-            true => edits::map_layer(w, mission, layer, author)?,
-            false => drop(w.change(mission, ChangeKind::AddContent, author, Subject::MapLayer(layer.clone()))?),
-        }
-    }
-    Ok(changed)
-}
-
-/// The attached feeds become those that were sent.
-fn equal_feeds(w: &mut Write<'_, '_>, mission: &Mission, sent: Option<&[Feed]>, author: &str) -> Result<bool, Refusal> {
-    let Some(sent) = sent else { return Ok(false) };
-    let stored = feeds::of_mission(w.tx, mission.id)?;
-    let mut changed = false;
-    for gone in stored.iter().filter(|s| !sent.iter().any(|f| f.uid == s.uid)) {
-        feeds::remove(w.tx, mission.id, &gone.uid)?;
-        w.change(mission, ChangeKind::DeleteDataFeed, author, Subject::Feed(gone.clone()))?;
-        changed = true;
-    }
-    for feed in sent.iter().filter(|f| !stored.contains(f)) {
-        feeds::put(w.tx, mission.id, feed, author)?;
-        changed = true;
-        if stored.iter().any(|s| s.uid == feed.uid) {
-            w.then(After::Feeds);
-            edits::feed(w, mission, feed, author)?;
-        } else {
-            w.change(mission, ChangeKind::CreateDataFeed, author, Subject::Feed(feed.clone()))?;
-        }
-    }
-    Ok(changed)
 }
