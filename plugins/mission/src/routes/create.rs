@@ -153,13 +153,13 @@ fn new_mission(
     })
 }
 
-/// The groups a caller may put a mission into (2.6).
+/// The groups a caller may put a mission into (2.6); None = it names none.
 ///
 /// # Errors
 /// 403: one that is not the caller's; none at all.
 pub fn groups(caller: &Caller, asked: Option<&[String]>) -> Result<Vec<String>, Refusal> {
     let anonymous = [ANONYMOUS_GROUP.to_owned()];
-    let asked = asked.filter(|groups| !groups.is_empty()).unwrap_or(&anonymous);
+    let asked = asked.unwrap_or(&anonymous);
     if asked == anonymous && !caller.is_in(ANONYMOUS_GROUP) {
         if caller.groups.is_empty() {
             return Err(Refusal::forbidden("the caller is in no group that the mission could be in"));

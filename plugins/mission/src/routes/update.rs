@@ -50,37 +50,53 @@ fn update(visit: &mut Visit<'_>, draft: Draft) -> Answer {
         }
     };
     let author = visit.creator();
-    visit.desk.write(|w| write(w, &visit.mission, &draft, password, groups, &author))?;
+    visit.desk.write(|w| write(w, visit, &draft, password, groups, &author))?;
     Ok(answer::ok(visit.desk, answer::MISSION, [visit.show(Depth::WHOLE)?]))
 }
 
-/// Other groups than now; None = they stay.
+/// The groups it asks for instead of those it sees; None = they stay. Clients send all fields again, and of the groups a
+/// caller is shown only its own: those it does not see are not meant ([`with_hidden`]).
 fn new_groups(visit: &Visit<'_>, draft: &Draft) -> Result<Option<Vec<String>>, Refusal> {
     let Some(asked) = draft.groups.as_deref() else { return Ok(None) };
-    let mut groups = create::groups(&visit.caller, Some(asked))?;
-    groups.sort();
-    groups.dedup();
-    if groups == visit.mission.groups || visit.mission.all_groups {
+    let asked = sorted(create::groups(&visit.caller, Some(asked))?);
+    if visit.mission.all_groups || asked == sorted(visit.caller.groups_of(&visit.mission)) {
         return Ok(None);
     }
-    let owner = visit.role == Some(Role::Owner);
-    let said = visit.request.head().method == PUT && params::flag(visit.request, "allowGroupChange", false)?;
-    if !owner || !(said || visit.desk.config.allow_group_change) {
-        return Err(visit.deny("the groups of a mission change only by its owner, with allowGroupChange=true".into()));
-    }
     visit.need(Permission::UpdateGroups)?;
-    Ok(Some(groups))
+    // A POST says by itself that it means it.
+    if visit.request.head().method == PUT {
+        let owner = visit.role == Some(Role::Owner);
+        let said = params::flag(visit.request, "allowGroupChange", false)?;
+        if !owner || !(said || visit.desk.config.allow_group_change) {
+            return Err(
+                visit.deny("the groups of a mission change only by its owner, with allowGroupChange=true".into())
+            );
+        }
+    }
+    Ok(Some(asked))
+}
+
+/// These groups, and those of the mission that the caller does not see.
+fn with_hidden(caller: &Caller, before: &Mission, groups: Vec<String>) -> Vec<String> {
+    let hidden = before.groups.iter().filter(|group| !caller.is_in(group)).cloned();
+    sorted(groups.into_iter().chain(hidden).collect())
+}
+
+fn sorted(mut groups: Vec<String>) -> Vec<String> {
+    groups.sort();
+    groups.dedup();
+    groups
 }
 
 fn write(
     w: &mut Write<'_, '_>,
-    before: &Mission,
+    visit: &Visit<'_>,
     draft: &Draft,
     password: Option<PasswordHash>,
     groups: Option<Vec<String>>,
     author: &str,
 ) -> Result<(), Refusal> {
-    let before = w.fresh(before)?;
+    let (before, caller) = (w.fresh(&visit.mission)?, &visit.caller);
     let mut mission = Mission {
         description: draft.description.clone(),
         chat_room: draft.chat_room.clone(),
@@ -99,7 +115,7 @@ fn write(
     }
     set(&mut mission.expiration, expiration.map(|e| e.max(-1)));
     set(&mut mission.invite_only, *invite_only);
-    set(&mut mission.groups, groups);
+    set(&mut mission.groups, groups.map(|groups| with_hidden(caller, &before, groups)));
     set(&mut mission.keywords, keywords.clone());
     if service_uri.is_some() {
         mission.service_uri.clone_from(service_uri);
