@@ -83,6 +83,8 @@ impl<'d> Half<'d> {
             missions::update(w.tx, &mission)?;
             missions::set_groups(w.tx, id, &mission.groups)?;
             halves::end(w.tx, id)?;
+            // No device does it: the administrator, on the server.
+            w.password(None, &mission, ("", ""));
             w.then(After::Open(id, mission.guid.clone(), mission.name.clone()));
             for row in subscriptions::of_mission(w.tx, id)? {
                 w.then(After::Admit(mission.guid.clone(), row));

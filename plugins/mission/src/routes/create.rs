@@ -106,6 +106,7 @@ fn insert(
     let first = Subscription { mission_id: mission.id, ..first.clone() };
     subscriptions::put(w.tx, &first)?;
     w.then(After::Open(mission.id, mission.guid.clone(), mission.name.clone()));
+    w.password(None, &mission, (&first.username, &first.client_uid));
     w.then(After::Admit(mission.guid.clone(), first));
     let creator = mission.creator_uid.clone();
     if mission.invite_only {

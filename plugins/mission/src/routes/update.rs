@@ -129,6 +129,7 @@ fn write(
         missions::set_groups(w.tx, mission.id, &mission.groups)?;
         missions::set_keywords(w.tx, mission.id, &mission.keywords)?;
         edits::settings(w, &before, &mission, author);
+        w.password(before.password.as_ref(), &mission, (&caller.user, caller.uid.as_deref().unwrap_or_default()));
     }
     changed |= attached::equal(w, &mission, draft, author)?;
     if changed {
