@@ -24,9 +24,7 @@ const BOOK: &[(&str, &str)] = &[
     ("GET", "/missioncount"),
     ("GET", "/cops"),
     ("GET", "/cops/hierarchy"),
-    // A POST by guid is none: it makes a mission by name.
-    ("POST", "/missions/{name}"),
-    ("PUT GET DELETE", "{m}"),
+    ("PUT POST GET DELETE", "{m}"),
     ("DELETE", "/missions"),
     ("PUT", "{m}/copy"),
     ("GET", "{m}/archive"),

@@ -63,7 +63,7 @@ impl<'r, 'h> Book<'r, 'h> {
         self.twins(method, [path, path], need, handler, true);
     }
 
-    /// The guid form alone, where the name form is something else (PUT of a mission).
+    /// The guid form alone, where the name form is something else (PUT and POST of a mission).
     pub fn guid_only(&mut self, method: Method, path: &str, need: impl Into<Option<Permission>>, handler: Handler) {
         self.one(method, path, Find::Guid, need.into(), handler, false);
     }

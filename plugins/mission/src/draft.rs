@@ -25,6 +25,7 @@ pub struct Draft {
     pub default_role: Option<Role>,
     pub expiration: Option<i64>,
     pub invite_only: Option<bool>,
+    /// None = none is named.
     pub groups: Option<Vec<String>>,
     pub service_uri: Option<String>,
     pub keywords: Option<Vec<String>>,
@@ -67,7 +68,9 @@ impl Draft {
         let text = |name: &str, own: Option<String>| {
             own.unwrap_or_else(|| params::text(request, name).unwrap_or_default().to_owned())
         };
-        let groups = params::list(request, "group");
+        // An empty list names none: the query or the default counts.
+        let named = |groups: Vec<String>| Some(groups).filter(|all| all.iter().any(|g| !g.trim().is_empty()));
+        let groups = body.groups.and_then(named).or_else(|| named(params::list(request, "group")));
         Ok(Self {
             description: text("description", body.description),
             chat_room: text("chatRoom", body.chat_room),
@@ -84,7 +87,7 @@ impl Draft {
                 (None, Some(_)) => Some(params::flag(request, "inviteOnly", false)?),
                 (sent, _) => sent,
             },
-            groups: body.groups.or((!groups.is_empty()).then_some(groups)),
+            groups,
             service_uri: body.service_uri,
             keywords: body.keywords,
             map_layers: body.map_layers,

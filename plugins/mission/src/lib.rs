@@ -173,7 +173,9 @@ fn requests(book: &mut Book<'_, '_>) {
     for method in [PUT, POST] {
         book.plain(method, "/missions/{name}", create::put);
     }
-    book.guid_only(PUT, "", P::Write, update::put);
+    for method in [PUT, POST] {
+        book.guid_only(method, "", P::Write, update::put);
+    }
     book.on(GET, "", ANYBODY, read::get);
     book.on(DELETE, "", P::Write, delete::delete);
     book.plain(DELETE, "/missions", delete::by_query);

@@ -16,6 +16,9 @@ use fts_plugin_api::sdk::{Error, Result};
 const SEEDS: [(&str, &str, &str); 2] =
     [("exchecktemplates", "ExCheck", "ExCheck"), ("citrap", "citrap", "CITrapReportService")];
 
+/// What they are called, in lower case: missions of these names never end by themselves, whoever made them.
+pub const NAMES: [&str; 2] = [SEEDS[0].0, SEEDS[1].0];
+
 /// Makes those that never were.
 ///
 /// # Errors

@@ -22,7 +22,7 @@ use fts_plugin_api::{
 use crate::{
     desk::Desk,
     downloads, feed,
-    model::{Change, ChangeKind, Mission, Subject, Subscription},
+    model::{Change, ChangeKind, Mission, PasswordHash, Subject, Subscription},
     notice::Notice,
     refusal::Refusal,
     store::{changes, cot, missions},
@@ -76,6 +76,17 @@ pub enum After {
     Offer(Box<Offer>),
     /// A file is in this mission no more: guid, hash.
     Withdraw(String, String),
+    /// The log says that a password was set or taken away.
+    Password {
+        /// Guid.
+        mission: String,
+        /// "" = another plugin.
+        user: String,
+        /// Client uid.
+        uid: String,
+        /// It has one now.
+        protected: bool,
+    },
 }
 
 impl Write<'_, '_> {
@@ -87,6 +98,15 @@ impl Write<'_, '_> {
     /// Notes a notice.
     pub fn notice(&mut self, notice: Notice) {
         self.after.push(After::Notice(notice));
+    }
+
+    /// Notes for the log that the mission has another password than before (None = it had none), and who did it: user and
+    /// client uid. Nothing, when it has the same.
+    pub fn password(&mut self, before: Option<&PasswordHash>, now: &Mission, (user, uid): (&str, &str)) {
+        if before != now.password.as_ref() {
+            let (mission, protected) = (now.guid.clone(), now.password.is_some());
+            self.then(After::Password { mission, user: user.to_owned(), uid: uid.to_owned(), protected });
+        }
     }
 
     /// Notes an edit without a change record ([`crate::edits`]); null = what was edited is gone.
@@ -307,6 +327,10 @@ impl Desk {
                 downloads::withdraw(self, guid, hash);
                 Ok(())
             }
+            After::Password { mission, user, uid, protected } => {
+                tracing::info!(event = "mission.password", %mission, %user, %uid, protected, "the password was set or taken away");
+                Ok(())
+            }
         };
         if let Err(error) = done {
             self.host.count("undone_total", &[], 1);
@@ -327,6 +351,7 @@ impl After {
             Self::Notice(notice) => format!("the notice {}", notice.kind()),
             Self::Offer(offer) => format!("the notice of the file {} in the mission {}", offer.hash, offer.guid),
             Self::Withdraw(guid, hash) => format!("the end of the file {hash} in the mission {guid}"),
+            Self::Password { mission, .. } => format!("the log of the password of the mission {mission}"),
         }
     }
 }

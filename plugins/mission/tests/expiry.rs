@@ -105,3 +105,22 @@ fn one_that_cannot_be_ended_now_is_ended_later() {
     scene.host.tick(Duration::from_secs(31));
     scene.ask(BOB, "GET", FLOOD, 410);
 }
+
+#[test]
+fn a_seeded_one_that_was_deleted_and_made_again_never_ends_either() {
+    let scene = Scene::with(&json!({"ttl": "1h"}));
+    let path = |name: &str| format!("/Marti/api/missions/{name}");
+    for name in ["citrap", "ExCheckTemplates"] {
+        scene.ask(ADMIN, "DELETE", &path(name), 200);
+        let made = format!("{}?creatorUid=A&group=__ANON__&expiration={SOON}", path(name));
+        scene.ask(ALICE, "PUT", &made, 201);
+    }
+    scene.create(&format!("Old?creatorUid=A&expiration={SOON}"));
+    for step in [5, 7_200] {
+        scene.host.tick(Duration::from_secs(step));
+        scene.ask(BOB, "GET", &path("Old"), 410);
+        for name in ["citrap", "exchecktemplates"] {
+            scene.ask(BOB, "GET", &path(name), 200);
+        }
+    }
+}

@@ -127,7 +127,42 @@ fn pages_and_counts_of_missions() {
     assert_eq!(page("?pagesize=2&page=1"), ["c"]);
     assert_eq!(page("?sort=createTime&ascending=false"), ["c", "a", "b"]);
     assert_eq!(page("?nameFilter=B"), ["b"]);
-    scene.ask(BOB, "GET", "/Marti/api/pagedmissions?sort=password", 400);
+    // One filter wins: tool, name, uid. A name or a uid is looked for among missions of every tool.
+    scene.create("boat?creatorUid=A&tool=vbm&path=x&classification=secret");
+    scene.host.deliver(marker("ship-1", "mission=\"boat\""), scene.a);
+    scene.host.deliver(marker("ship-2", "mission=\"c\""), scene.a);
+    assert_eq!(page("?nameFilter=B"), ["b", "boat"]);
+    assert_eq!(page("?nameFilter=B&tool="), ["b", "boat"]);
+    assert_eq!(page("?nameFilter=b&uidFilter=ship"), ["b", "boat"]);
+    assert_eq!(page("?uidFilter=SHIP"), ["boat", "c"]);
+    assert_eq!(page("?tool=vbm&nameFilter=a&uidFilter=none"), ["boat"]);
+    assert_eq!(page("?tool=public&uidFilter=ship"), ["a", "b", "c"]);
+    assert_eq!(page(""), ["a", "b", "c"]);
+    // Every plain field can be sorted by, and nothing else.
+    for field in [
+        "name",
+        "description",
+        "chatRoom",
+        "baseLayer",
+        "bbox",
+        "boundingPolygon",
+        "path",
+        "classification",
+        "tool",
+        "creatorUid",
+        "createTime",
+        "lastEdited",
+        "expiration",
+        "guid",
+        "serviceUri",
+    ] {
+        assert_eq!(page(&format!("?nameFilter=b&sort={field}")).len(), 2, "{field}");
+    }
+    assert_eq!(page("?nameFilter=b&sort=classification&ascending=false"), ["boat", "b"]);
+    for field in ["password", "uids", "groups", "NAME", "id"] {
+        scene.ask(BOB, "GET", &format!("/Marti/api/pagedmissions?sort={field}"), 400);
+    }
+    scene.ask(ADMIN, "DELETE", "/Marti/api/missions/boat", 200);
     assert_eq!(scene.ask(BOB, "GET", "/Marti/api/missioncount", 200)["data"], 3);
     assert_eq!(scene.ask(CAROL, "GET", "/Marti/api/missioncount", 200)["data"], 0);
 }

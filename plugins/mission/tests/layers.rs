@@ -175,6 +175,11 @@ fn ac_50_external_data_is_added_changed_and_removed() {
     assert!(xml.contains("<urlData>http://h/d?token=tok</urlData>") && xml.contains("http://h/v?token=tok<"), "{xml}");
     assert!(xml.contains("<notes>done</notes>"), "{xml}");
     assert_eq!(scene.ask(BOB, "GET", FLOOD, 200)["data"][0]["externalData"], json!([sent]), "what is stored is plain");
+    // Who did it need not be said here.
+    let change = scene.call(BOB, "POST", &format!("{path}/e-1/change")).body("tok").send();
+    assert_eq!((change.status, change.text().as_str()), (200, ""));
+    let xml = told();
+    assert!(xml.contains("?token=tok") && !xml.contains("authorUid"), "{xml}");
 
     scene.ask(BOB, "DELETE", &format!("{path}/e-1"), 400);
     scene.ask(BOB, "DELETE", &format!("{path}/e-1?creatorUid=B&notes=gone"), 200);

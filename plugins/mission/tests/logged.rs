@@ -1,19 +1,28 @@
 //! What is logged (mission.md 4.7): every denial with mission, user, client uid, role, permission and path, whichever handler
-//! refused, and every limit that was met.
+//! refused, every limit that was met, and every password that was set or taken away, whoever did it.
 #![allow(clippy::unwrap_used)]
 mod scene;
 
-use fts_plugin_api::{message::FileInfo, testkit::Line};
+use fts_plugin_api::{
+    message::FileInfo,
+    sdk::missions::{Ask, By, Hidden, Key, Missions, NewMission, Settings},
+    testkit::Line,
+};
 use scene::*;
 use serde_json::{Value, json};
 
-/// The only line of this event since `from`.
-#[track_caller]
-fn only(scene: &Scene, from: usize, event: &str) -> String {
+/// Lines of this event since `from`.
+fn lines(scene: &Scene, from: usize, event: &str) -> Vec<String> {
     let name = |line: &Line| {
         line.message.contains(&format!("event=\"{event}\"")) || line.message.contains(&format!("event={event} "))
     };
-    let lines: Vec<_> = scene.host.log().into_iter().skip(from).filter(name).map(|line| line.message).collect();
+    scene.host.log().into_iter().skip(from).filter(name).map(|line| line.message).collect()
+}
+
+/// The only one.
+#[track_caller]
+fn only(scene: &Scene, from: usize, event: &str) -> String {
+    let lines = lines(scene, from, event);
     assert_eq!(lines.len(), 1, "{:?}", &scene.host.log()[from..]);
     lines[0].clone()
 }
@@ -106,4 +115,84 @@ fn a_limit_names_mission_user_client_and_what_was_left_out() {
     answered(&scene.call(BOB, "PUT", &path).json(&json!({"hashes": stored})).send(), 200);
     let item = format!("item={}", stored[1]);
     all(&only(&scene, from, "mission.limit"), &[&guid, "user=bob", "uid=B", &item, "max_contents"]);
+}
+
+/// What `act` does to a mission (its guid) sets or takes away a password: one line says so, and none says the password.
+#[track_caller]
+fn password(scene: &Scene, act: impl FnOnce() -> String, parts: &[&str]) {
+    let from = scene.host.log().len();
+    let guid = act();
+    let line = only(scene, from, "mission.password");
+    for part in parts.iter().chain([&&*guid]) {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    for line in scene.host.log().into_iter().skip(from) {
+        assert!(!line.message.contains("river") && !line.message.contains("$2b$"), "{}", line.message);
+    }
+}
+
+/// `act` changes no password.
+#[track_caller]
+fn no_password(scene: &Scene, act: impl FnOnce()) {
+    let from = scene.host.log().len();
+    act();
+    assert_eq!(lines(scene, from, "mission.password"), Vec::<String>::new());
+}
+
+#[test]
+fn every_password_that_is_set_or_taken_away_is_logged() {
+    let scene = Scene::new();
+    let guid = |answer: Value| text(&answer["data"][0]["guid"]);
+    let path = |rest: &str| format!("/Marti/api/missions/{rest}");
+    let (set, cleared) = ("protected=true", "protected=false");
+    // One that is made, by a device or by none that is named.
+    no_password(&scene, || drop(scene.ask(ALICE, "PUT", &path("Open?creatorUid=A"), 201)));
+    let flood = path("Flood%20North?creatorUid=A&password=river");
+    password(&scene, || guid(scene.ask(ALICE, "PUT", &flood, 201)), &[set, "user=alice", "uid=A"]);
+    password(&scene, || guid(scene.ask(BOB, "POST", &path("Bobs?password=river"), 201)), &[set, "user=bob", "uid=B"]);
+    // One that is there.
+    for method in ["PUT", "POST"] {
+        let path = format!("{flood}-{method}");
+        password(&scene, || guid(scene.ask(ALICE, method, &path, 200)), &[set, "user=alice", "uid=A"]);
+    }
+    let same = guid(scene.ask(ALICE, "GET", &format!("{FLOOD}?creatorUid=A"), 200));
+    no_password(&scene, || drop(scene.ask(ALICE, "PUT", &path("Flood%20North?creatorUid=A&description=x"), 200)));
+    no_password(&scene, || drop(scene.ask(BOB, "PUT", &path("Open?creatorUid=B&password=river"), 403)));
+    // A copy, which is as closed as its source.
+    for (copy, query) in [("One", ""), ("Two", "&password=river")] {
+        let path = format!("{FLOOD}/copy?creatorUid=A&copyName={copy}{query}");
+        password(&scene, || guid(scene.ask(ALICE, "PUT", &path, 201)), &[set, "user=alice", "uid=A"]);
+    }
+    let open = path("Open/copy?creatorUid=A&copyName=Three");
+    no_password(&scene, || drop(scene.ask(ALICE, "PUT", &open, 201)));
+    // The path of the password.
+    let own = |method: &str, query: &str| {
+        scene.ask(ALICE, method, &format!("{FLOOD}/password?clientUid=A{query}"), 200);
+        same.clone()
+    };
+    password(&scene, || own("PUT", "&password=river"), &[set, "user=alice", "uid=A"]);
+    password(&scene, || own("DELETE", ""), &[cleared, "user=alice", "uid=A"]);
+    no_password(&scene, || drop(own("DELETE", "")));
+}
+
+#[test]
+fn a_password_that_a_plugin_sets_or_takes_away_is_logged() {
+    let (scene, guid, _) = Scene::flood();
+    let by = || By { author: "F".into(), ..By::default() };
+    let hash = |hash: &str| Settings { password_hash: Some(Hidden(hash.into())), ..Settings::default() };
+    let ask = |ask: Ask| scene.host.ask::<Missions>(&ask).unwrap().missions[0].guid.clone();
+    let update = |settings: Settings| ask(Ask::Update(Key::Guid(guid.clone()), settings, by()));
+    let (set, cleared) = ("protected=true", "protected=false");
+    password(&scene, || update(hash("$2b$10$abc")), &[set, "uid=F"]);
+    no_password(&scene, || drop(update(hash("$2b$10$abc"))));
+    no_password(&scene, || drop(update(Settings { description: Some("x".into()), ..Settings::default() })));
+    password(&scene, || update(hash("")), &[cleared, "uid=F"]);
+    let new = |name: &str, settings: Settings| NewMission {
+        name: name.into(),
+        groups: vec!["__ANON__".into()],
+        settings,
+        ..NewMission::default()
+    };
+    password(&scene, || ask(Ask::Create(new("Far", hash("$2b$10$abc")), by())), &[set, "uid=F"]);
+    no_password(&scene, || drop(ask(Ask::Create(new("Near", Settings::default()), by()))));
 }

@@ -11,8 +11,9 @@ use fts_plugin_api::{
 
 use crate::{
     desk::Desk,
-    model::{Mission, Stamp},
+    model::{Mission, Stamp, name_key},
     refusal::Refusal,
+    seed,
     store::{halves, missions, subscriptions},
     write::{After, Write},
 };
@@ -82,6 +83,8 @@ impl<'d> Half<'d> {
             missions::update(w.tx, &mission)?;
             missions::set_groups(w.tx, id, &mission.groups)?;
             halves::end(w.tx, id)?;
+            // No device does it: the administrator, on the server.
+            w.password(None, &mission, ("", ""));
             w.then(After::Open(id, mission.guid.clone(), mission.name.clone()));
             for row in subscriptions::of_mission(w.tx, id)? {
                 w.then(After::Admit(mission.guid.clone(), row));
@@ -91,7 +94,8 @@ impl<'d> Half<'d> {
         })?;
         self.whole = true;
         let (ttl, made) = (self.desk.config.ttl.ms(), Stamp(mission.create_time));
-        if ttl > 0 && mission.create_time <= self.desk.host.now().saturating_sub(ttl) {
+        let never = seed::NAMES.contains(&name_key(&mission.name).as_str());
+        if ttl > 0 && !never && mission.create_time <= self.desk.host.now().saturating_sub(ttl) {
             self.notes.push(format!("{:?} was made {made}: plugins.mission.ttl ends it at once", mission.name));
         }
         Ok(mission)

@@ -5,21 +5,29 @@
 use fts_plugin_api::sdk::{Identity, Role};
 use serde::{Deserialize, Serialize};
 
+use super::or_default;
+
 /// See the file's head.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Feed {
     /// Of the attachment.
+    #[serde(deserialize_with = "or_default")]
     pub uid: String,
     /// Of the feed.
+    #[serde(deserialize_with = "or_default")]
     pub data_feed_uid: String,
     /// Of the feed.
+    #[serde(deserialize_with = "or_default")]
     pub name: String,
     /// Only what lies inside.
+    #[serde(deserialize_with = "or_default")]
     pub filter_polygon: Vec<String>,
     /// Only these types: a JSON array as text, one `*` in each.
+    #[serde(deserialize_with = "or_default")]
     pub filter_cot_types_serialized: String,
     /// Only this callsign.
+    #[serde(deserialize_with = "or_default")]
     pub filter_callsign: String,
     /// Whose events pass.
     #[serde(skip)]

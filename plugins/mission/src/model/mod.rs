@@ -1,4 +1,5 @@
 //! What a mission is made of, as rows and as the JSON that clients read (mission.md 1). No input or output here.
+mod absent;
 mod change;
 mod details;
 mod external;
@@ -15,6 +16,7 @@ mod role;
 mod subscription;
 mod time;
 
+pub use absent::or_default;
 pub use change::{Change, ChangeKind, ChangeView, Subject};
 pub use details::Details;
 pub use external::External;

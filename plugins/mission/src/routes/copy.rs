@@ -88,6 +88,7 @@ fn write(
     subscriptions::put(w.tx, &member)?;
     w.then(After::Open(copy.id, copy.guid.clone(), copy.name.clone()));
     w.then(After::Admit(copy.guid.clone(), member));
+    w.password(None, &copy, (&first.username, creator));
     if copy.invite_only {
         w.record(&copy, ChangeKind::CreateMission, creator, Subject::Mission, w.now)?;
     } else {

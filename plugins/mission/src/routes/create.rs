@@ -7,7 +7,7 @@ use fts_plugin_api::{
     tracing,
 };
 
-use super::update;
+use super::{attached, update};
 use crate::{
     answer::{self, Answer},
     caller::Caller,
@@ -18,7 +18,7 @@ use crate::{
     params,
     present::{self, Depth},
     refusal::Refusal,
-    store::{feeds, maplayers, missions, subscriptions},
+    store::{missions, subscriptions},
     token::TokenKind,
     write::{After, Write},
 };
@@ -35,7 +35,7 @@ pub fn put(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {
             "the body is not JSON, and the mission is there: PUT contents/missionpackage loads a package".into(),
         )
     };
-    let draft = Draft::of(request)?;
+    let draft = attached::named(desk, Draft::of(request)?)?;
     if !again {
         let named = missions::by_name(&desk.host.sql(), &name)?;
         if let Some(mission) = named.into_iter().find(|m| caller.sees(m)) {
@@ -106,6 +106,7 @@ fn insert(
     let first = Subscription { mission_id: mission.id, ..first.clone() };
     subscriptions::put(w.tx, &first)?;
     w.then(After::Open(mission.id, mission.guid.clone(), mission.name.clone()));
+    w.password(None, &mission, (&first.username, &first.client_uid));
     w.then(After::Admit(mission.guid.clone(), first));
     let creator = mission.creator_uid.clone();
     if mission.invite_only {
@@ -113,14 +114,7 @@ fn insert(
     } else {
         w.change(&mission, ChangeKind::CreateMission, &creator, Subject::Mission)?;
     }
-    for feed in draft.feeds.iter().flatten() {
-        feeds::put(w.tx, mission.id, feed, &creator)?;
-        w.change(&mission, ChangeKind::CreateDataFeed, &creator, Subject::Feed(feed.clone()))?;
-    }
-    for layer in draft.map_layers.iter().flatten() {
-        maplayers::put(w.tx, mission.id, layer)?;
-        w.change(&mission, ChangeKind::AddContent, &creator, Subject::MapLayer(layer.clone()))?;
-    }
+    attached::equal(w, &mission, draft, &creator)?;
     Ok(Made::New(Box::new(mission)))
 }
 
@@ -160,13 +154,13 @@ fn new_mission(
     })
 }
 
-/// The groups a caller may put a mission into (2.6).
+/// The groups a caller may put a mission into (2.6); None = it names none.
 ///
 /// # Errors
 /// 403: one that is not the caller's; none at all.
 pub fn groups(caller: &Caller, asked: Option<&[String]>) -> Result<Vec<String>, Refusal> {
     let anonymous = [ANONYMOUS_GROUP.to_owned()];
-    let asked = asked.filter(|groups| !groups.is_empty()).unwrap_or(&anonymous);
+    let asked = asked.unwrap_or(&anonymous);
     if asked == anonymous && !caller.is_in(ANONYMOUS_GROUP) {
         if caller.groups.is_empty() {
             return Err(Refusal::forbidden("the caller is in no group that the mission could be in"));

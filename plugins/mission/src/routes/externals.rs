@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::{
     answer::{self, Answer},
     book::Book,
-    model::{ChangeKind, External, Mission, Permission, Subject},
+    model::{ChangeKind, External, Mission, Permission, Subject, or_default},
     params,
     refusal::Refusal,
     store::externals,
@@ -30,7 +30,7 @@ struct Body {
     #[serde(flatten)]
     external: External,
     /// Where FTS clients say it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     creator_uid: String,
 }
 
@@ -57,7 +57,7 @@ fn delete(visit: &mut Visit<'_>) -> Answer {
 /// M-62.
 fn change(visit: &mut Visit<'_>) -> Answer {
     let id = visit.request.param("id").to_owned();
-    let author = params::required(visit.request, "creatorUid")?.to_owned();
+    let author = visit.creator();
     let notes = params::text(visit.request, "notes").map(str::to_owned);
     let token = String::from_utf8(visit.request.bytes(TOKEN)?)
         .map_err(|_| Refusal::Bad("the body is the token of the change, as text".into()))?;

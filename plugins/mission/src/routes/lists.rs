@@ -48,24 +48,27 @@ pub fn list(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {
     Ok(answer::ok(desk, answer::MISSION, views))
 }
 
-/// M-02: a page, sorted and filtered.
+/// M-02: a page, sorted and filtered. One filter wins: tool, name, uid.
 pub fn page(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {
     let views = desk.host.sql().read(|read| page_in(desk, read, request, caller))?;
     Ok(answer::ok(desk, answer::MISSION, views))
 }
 
 fn page_in(desk: &Desk, db: &impl Db, request: &Request, caller: &Caller) -> Result<Vec<MissionView>, Refusal> {
-    let wanted = Wanted::of(request, true)?;
+    let mut wanted = Wanted::of(request, true)?;
+    let no_tool = params::filled(request, "tool").is_none();
+    let filter = |name| params::filled(request, name).filter(|_| no_tool);
+    let (name, uid) = (filter("nameFilter").map(str::to_lowercase), filter("uidFilter"));
+    // Whoever looks for a name or a uid does not mean those of one tool.
+    if name.is_some() || uid.is_some() {
+        wanted.tool = "";
+    }
     let mut found = wanted.find(db, caller)?;
-    if params::filled(request, "tool").is_none() {
-        let name = params::filled(request, "nameFilter").map(str::to_lowercase);
-        let uid = params::filled(request, "uidFilter");
-        if let Some(name) = name {
-            found.retain(|m| m.name.to_lowercase().contains(&name));
-        } else if let Some(uid) = uid {
-            let holding = uids::holding(db, uid)?;
-            found.retain(|m| holding.contains(&m.id));
-        }
+    if let Some(name) = name {
+        found.retain(|m| m.name.to_lowercase().contains(&name));
+    } else if let Some(uid) = uid {
+        let holding = uids::holding(db, uid)?;
+        found.retain(|m| holding.contains(&m.id));
     }
     if let Some(field) = params::filled(request, "sort") {
         sort(&mut found, field)?;
@@ -84,18 +87,37 @@ fn below_zero(name: &str) -> Refusal {
     Refusal::Bad(format!("{name} is a number from 0"))
 }
 
+/// By a plain field of the mission object (1.3).
 fn sort(found: &mut [Mission], field: &str) -> Result<(), Refusal> {
     match field {
-        "name" => {}
         "createTime" => found.sort_by_key(|m| m.create_time),
         "lastEdited" => found.sort_by_key(|m| m.last_edited),
-        "creatorUid" => found.sort_by_key(|m| m.creator_uid.to_lowercase()),
-        "description" => found.sort_by_key(|m| m.description.to_lowercase()),
-        "tool" => found.sort_by_key(|m| m.tool.to_lowercase()),
         "expiration" => found.sort_by_key(|m| m.expiration),
-        other => return Err(Refusal::Bad(format!("missions cannot be sorted by {other:?}"))),
+        _ => {
+            let none = || Refusal::Bad(format!("missions cannot be sorted by {field:?}"));
+            let text = text_of(field).ok_or_else(none)?;
+            found.sort_by_cached_key(|m| text(m).to_lowercase());
+        }
     }
     Ok(())
+}
+
+fn text_of(field: &str) -> Option<fn(&Mission) -> &str> {
+    Some(match field {
+        "name" => |m| &m.name,
+        "description" => |m| &m.description,
+        "chatRoom" => |m| &m.chat_room,
+        "baseLayer" => |m| &m.base_layer,
+        "bbox" => |m| &m.bbox,
+        "boundingPolygon" => |m| m.bounding_polygon.as_deref().unwrap_or_default(),
+        "path" => |m| &m.path,
+        "classification" => |m| &m.classification,
+        "tool" => |m| &m.tool,
+        "creatorUid" => |m| &m.creator_uid,
+        "guid" => |m| &m.guid,
+        "serviceUri" => |m| m.service_uri.as_deref().unwrap_or_default(),
+        _ => return None,
+    })
 }
 
 /// M-03.

@@ -1,6 +1,7 @@
 //! Endpoints, one file per family; which path each answers is in `lib.rs`.
 pub mod admin;
 pub mod archived;
+pub mod attached;
 pub mod changes;
 pub mod contacts;
 pub mod contents;

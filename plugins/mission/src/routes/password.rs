@@ -1,8 +1,6 @@
 //! M-13 and M-14: the password of a mission (mission.md 2.5). Members stay members, with the tokens they have.
 //!
 //! The hash is made before the transaction: it takes tens of milliseconds. What must not happen: a password in a log.
-use fts_plugin_api::tracing;
-
 use crate::{
     answer::{self, Answer},
     edits,
@@ -28,17 +26,16 @@ pub fn delete(visit: &mut Visit<'_>) -> Answer {
 }
 
 fn set(visit: &Visit<'_>, password: Option<PasswordHash>) -> Answer {
-    let (author, protected) = (visit.creator(), password.is_some());
+    let author = visit.creator();
+    let who = (visit.caller.user.as_str(), visit.caller.uid.as_deref().unwrap_or_default());
     visit.desk.write(|w| {
         let before = w.fresh(&visit.mission)?;
         let mission = Mission { password, ..before.clone() };
         missions::update(w.tx, &mission)?;
         edits::settings(w, &before, &mission, &author);
+        w.password(before.password.as_ref(), &mission, who);
         w.notice(Notice::broadcast("t-x-m-c-m", &mission, &author));
         Ok(())
     })?;
-    let (mission, user) = (&visit.mission.guid, &visit.caller.user);
-    let uid = visit.caller.uid.as_deref().unwrap_or("");
-    tracing::info!(event = "mission.password", %mission, %user, %uid, protected, "the password was set or taken away");
     Ok(answer::empty())
 }

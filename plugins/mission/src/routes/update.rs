@@ -2,26 +2,26 @@
 //! send all of them each time); what is dangerous to lose (role, password, groups, expiration, tool) is left alone then.
 use fts_plugin_api::sdk::{PUT, Request};
 
-use super::create;
+use super::{attached, create};
 use crate::{
     answer::{self, Answer},
     caller::Caller,
     desk::Desk,
     draft::Draft,
     edits,
-    model::{ChangeKind, Feed, MapLayer, Mission, PasswordHash, Permission, Role, Subject},
+    model::{Mission, PasswordHash, Permission, Role},
     notice::Notice,
     params,
     present::Depth,
     refusal::Refusal,
-    store::{feeds, maplayers, missions},
+    store::missions,
     visit::Visit,
-    write::{After, Write},
+    write::Write,
 };
 
-/// PUT `missions/guid/{guid}`: the mission is there, so it can only be an update.
+/// PUT and POST `missions/guid/{guid}`: the mission is there, so it can only be an update.
 pub fn put(visit: &mut Visit<'_>) -> Answer {
-    let draft = Draft::of(visit.request)?;
+    let draft = attached::named(visit.desk, Draft::of(visit.request)?)?;
     update(visit, draft)
 }
 
@@ -50,37 +50,53 @@ fn update(visit: &mut Visit<'_>, draft: Draft) -> Answer {
         }
     };
     let author = visit.creator();
-    visit.desk.write(|w| write(w, &visit.mission, &draft, password, groups, &author))?;
+    visit.desk.write(|w| write(w, visit, &draft, password, groups, &author))?;
     Ok(answer::ok(visit.desk, answer::MISSION, [visit.show(Depth::WHOLE)?]))
 }
 
-/// Other groups than now; None = they stay.
+/// The groups it asks for instead of those it sees; None = they stay. Clients send all fields again, and of the groups a
+/// caller is shown only its own: those it does not see are not meant ([`with_hidden`]).
 fn new_groups(visit: &Visit<'_>, draft: &Draft) -> Result<Option<Vec<String>>, Refusal> {
     let Some(asked) = draft.groups.as_deref() else { return Ok(None) };
-    let mut groups = create::groups(&visit.caller, Some(asked))?;
-    groups.sort();
-    groups.dedup();
-    if groups == visit.mission.groups || visit.mission.all_groups {
+    let asked = sorted(create::groups(&visit.caller, Some(asked))?);
+    if visit.mission.all_groups || asked == sorted(visit.caller.groups_of(&visit.mission)) {
         return Ok(None);
     }
-    let owner = visit.role == Some(Role::Owner);
-    let said = visit.request.head().method == PUT && params::flag(visit.request, "allowGroupChange", false)?;
-    if !owner || !(said || visit.desk.config.allow_group_change) {
-        return Err(visit.deny("the groups of a mission change only by its owner, with allowGroupChange=true".into()));
-    }
     visit.need(Permission::UpdateGroups)?;
-    Ok(Some(groups))
+    // A POST says by itself that it means it.
+    if visit.request.head().method == PUT {
+        let owner = visit.role == Some(Role::Owner);
+        let said = params::flag(visit.request, "allowGroupChange", false)?;
+        if !owner || !(said || visit.desk.config.allow_group_change) {
+            return Err(
+                visit.deny("the groups of a mission change only by its owner, with allowGroupChange=true".into())
+            );
+        }
+    }
+    Ok(Some(asked))
+}
+
+/// These groups, and those of the mission that the caller does not see.
+fn with_hidden(caller: &Caller, before: &Mission, groups: Vec<String>) -> Vec<String> {
+    let hidden = before.groups.iter().filter(|group| !caller.is_in(group)).cloned();
+    sorted(groups.into_iter().chain(hidden).collect())
+}
+
+fn sorted(mut groups: Vec<String>) -> Vec<String> {
+    groups.sort();
+    groups.dedup();
+    groups
 }
 
 fn write(
     w: &mut Write<'_, '_>,
-    before: &Mission,
+    visit: &Visit<'_>,
     draft: &Draft,
     password: Option<PasswordHash>,
     groups: Option<Vec<String>>,
     author: &str,
 ) -> Result<(), Refusal> {
-    let before = w.fresh(before)?;
+    let (before, caller) = (w.fresh(&visit.mission)?, &visit.caller);
     let mut mission = Mission {
         description: draft.description.clone(),
         chat_room: draft.chat_room.clone(),
@@ -99,7 +115,7 @@ fn write(
     }
     set(&mut mission.expiration, expiration.map(|e| e.max(-1)));
     set(&mut mission.invite_only, *invite_only);
-    set(&mut mission.groups, groups);
+    set(&mut mission.groups, groups.map(|groups| with_hidden(caller, &before, groups)));
     set(&mut mission.keywords, keywords.clone());
     if service_uri.is_some() {
         mission.service_uri.clone_from(service_uri);
@@ -113,9 +129,9 @@ fn write(
         missions::set_groups(w.tx, mission.id, &mission.groups)?;
         missions::set_keywords(w.tx, mission.id, &mission.keywords)?;
         edits::settings(w, &before, &mission, author);
+        w.password(before.password.as_ref(), &mission, (&caller.user, caller.uid.as_deref().unwrap_or_default()));
     }
-    changed |= equal_layers(w, &mission, draft.map_layers.as_deref(), author)?;
-    changed |= equal_feeds(w, &mission, draft.feeds.as_deref(), author)?;
+    changed |= attached::equal(w, &mission, draft, author)?;
     if changed {
         w.notice(Notice::broadcast("t-x-m-c-m", &mission, author));
     }
@@ -126,53 +142,4 @@ fn set<T>(field: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *field = value;
     }
-}
-
-/// The stored map layers become those that were sent.
-fn equal_layers(
-    w: &mut Write<'_, '_>,
-    mission: &Mission,
-    sent: Option<&[MapLayer]>,
-    author: &str,
-) -> Result<bool, Refusal> {
-    let Some(sent) = sent else { return Ok(false) };
-    let stored = maplayers::of_mission(w.tx, mission.id)?;
-    let mut changed = false;
-    for gone in stored.iter().filter(|s| !sent.iter().any(|l| l.uid == s.uid)) {
-        maplayers::remove(w.tx, mission.id, &gone.uid)?;
-        w.change(mission, ChangeKind::RemoveContent, author, Subject::MapLayer(gone.clone()))?;
-        changed = true;
-    }
-    for layer in sent.iter().filter(|l| !stored.contains(l)) {
-        maplayers::put(w.tx, mission.id, layer)?;
-        changed = true;
-        match stored.iter().any(|s| s.uid == layer.uid) {
-            true => edits::map_layer(w, mission, layer, author)?,
-            false => drop(w.change(mission, ChangeKind::AddContent, author, Subject::MapLayer(layer.clone()))?),
-        }
-    }
-    Ok(changed)
-}
-
-/// The attached feeds become those that were sent.
-fn equal_feeds(w: &mut Write<'_, '_>, mission: &Mission, sent: Option<&[Feed]>, author: &str) -> Result<bool, Refusal> {
-    let Some(sent) = sent else { return Ok(false) };
-    let stored = feeds::of_mission(w.tx, mission.id)?;
-    let mut changed = false;
-    for gone in stored.iter().filter(|s| !sent.iter().any(|f| f.uid == s.uid)) {
-        feeds::remove(w.tx, mission.id, &gone.uid)?;
-        w.change(mission, ChangeKind::DeleteDataFeed, author, Subject::Feed(gone.clone()))?;
-        changed = true;
-    }
-    for feed in sent.iter().filter(|f| !stored.contains(f)) {
-        feeds::put(w.tx, mission.id, feed, author)?;
-        changed = true;
-        if stored.iter().any(|s| s.uid == feed.uid) {
-            w.then(After::Feeds);
-            edits::feed(w, mission, feed, author)?;
-        } else {
-            w.change(mission, ChangeKind::CreateDataFeed, author, Subject::Feed(feed.clone()))?;
-        }
-    }
-    Ok(changed)
 }

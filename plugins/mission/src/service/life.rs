@@ -48,6 +48,7 @@ pub fn create(desk: &Desk, new: NewMission, by: &By) -> Done {
         }
         let mission = Mission { id: missions::insert(w.tx, &mission)?, ..mission };
         w.then(After::Open(mission.id, mission.guid.clone(), mission.name.clone()));
+        w.password(None, &mission, ("", &by.author));
         if let Some((client_uid, user)) = new.owner {
             join(w, &mission, client_uid, user, Role::Owner, token_id)?;
         }

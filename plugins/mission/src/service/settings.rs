@@ -1,6 +1,7 @@
 //! Settings of a mission that other plugins write, and what they read of them: federation makes the same mission here.
 //!
-//! What must not happen: a password becomes none, or a mission open, because its hash could not be read.
+//! What must not happen: a password becomes none, or a mission open, because its hash could not be read; one is set or taken
+//! away, and the log does not say so.
 use fts_plugin_api::{
     sdk::missions::{Answer, By, Hidden, Settings},
     tracing,
@@ -26,6 +27,7 @@ pub fn update(desk: &Desk, mission: &Mission, new: &Settings, by: &By) -> Done {
             missions::update(w.tx, &mission)?;
             missions::set_keywords(w.tx, mission.id, &mission.keywords)?;
             edits::settings(w, &before, &mission, &by.author);
+            w.password(before.password.as_ref(), &mission, ("", &by.author));
             w.notice(Notice::broadcast("t-x-m-c-m", &mission, &by.author));
             tracing::info!(event = "mission.edited", mission = %mission.guid, uid = %by.author, "edited by a plugin");
         }

@@ -11,7 +11,10 @@ use fts_plugin_api::{
 };
 
 use super::{Db, texts};
-use crate::model::{Mission, PasswordHash, Role, name_key};
+use crate::{
+    model::{Mission, PasswordHash, Role, name_key},
+    seed,
+};
 
 const COLUMNS: &str = "SELECT m.*,
     (SELECT json_group_array(group_name) FROM mission_group WHERE mission_id = m.id) AS group_names,
@@ -63,17 +66,19 @@ pub fn children(db: &impl Db, parent: i64) -> Result<Vec<Mission>> {
     db.all(&format!("{COLUMNS} WHERE m.parent_id = ?1 ORDER BY m.name_key, m.id"), params![parent], mission)
 }
 
-/// Those whose time has come: they expired by `now`, or were made at or before `made_by` (both ms UTC). The seeded ones,
-/// which are in all groups, are never among them.
+/// Those whose time has come: they expired by `now`, or were made at or before `made_by` (both ms UTC). Those with the
+/// name of a seeded one are never among them, also when somebody has deleted that and made another.
 ///
 /// # Errors
 /// What SQLite says.
 pub fn ended(db: &impl Db, now: i64, made_by: Option<i64>, limit: i64) -> Result<Vec<Mission>> {
-    let expired = "m.expiration BETWEEN 0 AND ?1 AND m.all_groups = 0 ORDER BY m.expiration, m.id LIMIT ?2";
-    let mut all = db.all(&format!("{COLUMNS} WHERE {expired}"), params![now.div_euclid(1_000), limit], mission)?;
+    let [one, two] = seed::NAMES;
+    let expired = "m.expiration BETWEEN 0 AND ?1 AND m.name_key NOT IN (?3, ?4) ORDER BY m.expiration, m.id LIMIT ?2";
+    let second = now.div_euclid(1_000);
+    let mut all = db.all(&format!("{COLUMNS} WHERE {expired}"), params![second, limit, one, two], mission)?;
     if let Some(made_by) = made_by {
-        let old = "m.create_time <= ?1 AND m.all_groups = 0 ORDER BY m.create_time, m.id LIMIT ?2";
-        all.extend(db.all(&format!("{COLUMNS} WHERE {old}"), params![made_by, limit], mission)?);
+        let old = "m.create_time <= ?1 AND m.name_key NOT IN (?3, ?4) ORDER BY m.create_time, m.id LIMIT ?2";
+        all.extend(db.all(&format!("{COLUMNS} WHERE {old}"), params![made_by, limit, one, two], mission)?);
     }
     Ok(all)
 }

@@ -232,6 +232,10 @@ impl World {
         );
         let role = m.role(&client);
         let mine = client.admin || new.is_subset(&client.groups);
+        // What it does not see of them stays.
+        let hidden: BTreeSet<_> =
+            m.groups.iter().copied().filter(|g| !client.admin && !client.groups.contains(g)).collect();
+        let new: BTreeSet<_> = new.union(&hidden).copied().collect();
         let changes = new != m.groups;
         let status = match self.status(by, mission, role, Role::Subscriber) {
             200 if !mine || (changes && role != Some(Role::Owner)) => 403,
