@@ -17,7 +17,7 @@ pub struct Config {
     pub delete_requires_owner: bool,
     /// A PUT may change the groups of a mission without saying `allowGroupChange=true`.
     pub allow_group_change: bool,
-    /// An item belongs to one mission only (5.3).
+    /// An item belongs to one mission only, and its events are dropped unless they are for that mission (5.3).
     pub strict_uid_membership: bool,
     /// Map items of one mission.
     pub max_uids: usize,
@@ -154,6 +154,23 @@ mod tests {
                 "notify_content_hash": false, "ttl": "0", "cop_tool": ""
             })
         );
+    }
+
+    #[test]
+    fn the_documented_file_holds_every_key_with_its_default() {
+        let file = include_str!("../../../config/fts.toml");
+        let table = file.split("# [plugins.mission]").nth(1).unwrap().split("\n\n").next().unwrap();
+        let mut keys = serde_json::Map::new();
+        for (key, value) in table.lines().filter_map(|line| line.strip_prefix("# ")?.split_once(" = ")) {
+            // What goes on in the next line is no key.
+            if key.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
+                let value = value.split('#').next().unwrap().trim();
+                keys.insert(key.to_owned(), serde_json::from_str(value).unwrap());
+            }
+        }
+        let all = serde_json::to_value(Config::default()).unwrap();
+        assert!(keys.keys().eq(all.as_object().unwrap().keys()), "{keys:?}");
+        assert_eq!(serde_json::from_value::<Config>(keys.into()).unwrap(), Config::default());
     }
 
     #[test]

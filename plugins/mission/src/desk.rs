@@ -2,7 +2,7 @@
 //!
 //! The pen is the lock of whoever writes: it is held from the begin of a transaction until its notices are out, so notices
 //! leave in the order of change numbers ([`crate::write`]). Reading needs no lock. Lock order: pen, downloads, roll.
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fts_plugin_api::sdk::{Host, Result};
 
@@ -15,6 +15,7 @@ use crate::{
     roll::Roll,
     seed,
     store::{self, Db},
+    strict::Strict,
     token::Key,
     work,
 };
@@ -35,6 +36,8 @@ pub struct Desk {
     pub awaited: Awaited,
     /// Members who are told of a file later.
     pub downloads: Downloads,
+    /// Uids that may come for their missions only; None = `strict_uid_membership` is off.
+    pub strict: Option<Arc<Strict>>,
     pen: Mutex<()>,
 }
 
@@ -48,6 +51,10 @@ impl Desk {
         work::clear(&host)?;
         half::clear(&host)?;
         let key = Key::open(&host.dir()?)?;
+        let strict = match config.strict_uid_membership {
+            true => Some(Arc::new(Strict::load(&host.sql())?)),
+            false => None,
+        };
         let desk = Self {
             roll: Roll::new(host.clone()),
             feeds: Feeds::default(),
@@ -56,6 +63,7 @@ impl Desk {
             key,
             awaited: Awaited::default(),
             downloads: Downloads::default(),
+            strict,
             pen: Mutex::new(()),
         };
         desk.roll.restore(&desk.host.sql())?;

@@ -93,6 +93,7 @@ pub fn add_cot(w: &mut Write<'_, '_>, config: &Config, mission: &Mission, new: &
         uids::renew(w.tx, mission.id, &uid, Some(&details), change_id)?;
     } else {
         uids::add(w.tx, mission.id, &uid, &new.creator_uid, Some(&details), (w.now, change_id))?;
+        w.moves.came(&uid);
     }
     if let Some(path) = &new.path {
         layers::file_item(w.tx, mission.id, path, &uid, new.after.as_deref(), &new.creator_uid)?;
@@ -135,7 +136,9 @@ pub fn add_bare(
         return Ok(Some(why));
     }
     let change = w.change(mission, ChangeKind::AddContent, creator, Subject::Uid(uid.to_owned(), None))?;
-    uids::put(w.tx, mission.id, uid, creator, None, (w.now, change.id))?;
+    if uids::put(w.tx, mission.id, uid, creator, None, (w.now, change.id))? {
+        w.moves.came(uid);
+    }
     if let Some((path, after)) = place {
         layers::file_item(w.tx, mission.id, path, uid, after, creator)?;
     }
@@ -174,7 +177,9 @@ fn refused(
 /// What SQLite says.
 pub fn remove_uid(w: &mut Write<'_, '_>, mission: &Mission, uid: &str, creator: &str) -> Result<Change, Refusal> {
     let details = uids::details(w.tx, mission.id, uid)?;
-    uids::remove(w.tx, mission.id, uid)?;
+    if uids::remove(w.tx, mission.id, uid)? {
+        w.moves.went(uid);
+    }
     w.counted.remove(&mission.id);
     layers::drop_item(w.tx, mission.id, uid)?;
     w.change(mission, ChangeKind::RemoveContent, creator, Subject::Uid(uid.to_owned(), details))

@@ -2,7 +2,7 @@
 //!
 //! `model` what a mission is made of · `store` the tables · `desk` what every handler gets · `write` the write path:
 //! one transaction, then audiences and notices, in order · `notice`, `notice_xml` what clients are told · `downloads`, `turns` who is
-//! told of a file only later · `roll` who gets what (destinations and audiences) · `intake` events sent to missions · `items` map items in and out · `caller`, `token`
+//! told of a file only later · `roll` who gets what (destinations and audiences) · `intake` events sent to missions · `items` map items in and out · `strict` uids that are of missions only · `caller`, `token`
 //! who asks, with what role · `book`, `visit` how an endpoint is registered and what it gets · `params`, `window`,
 //! `draft` what requests say · `present`, `answer`, `refusal` what they are answered · `routes` one file per family ·
 //! `seed` the missions every server has · `chat` rooms of chats · `past` events of a uid for whoever asks the host · `actions`
@@ -60,6 +60,7 @@ mod routes;
 mod seed;
 mod service;
 mod store;
+mod strict;
 mod token;
 mod tree;
 mod turns;
@@ -113,6 +114,9 @@ impl Plugin for Mission {
 
 /// What clients send to missions, and what passes through feeds.
 fn events(reg: &mut Registrar<'_>, desk: &Arc<Desk>) {
+    if let Some(strict) = desk.strict.clone() {
+        reg.intercept("*", Band::Guard, move |event, _| strict.judge(event));
+    }
     let d = desk.clone();
     reg.intercept("b-t-f", Band::Rewrite, move |event, cx| chat::rewrite(&d, event, cx));
     let d = desk.clone();

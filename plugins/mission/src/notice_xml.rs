@@ -1,8 +1,9 @@
-//! The XML inside notices (mission.md 4.3 to 4.5): elements in the order TAK Server writes them (by name, `details` last).
+//! The XML inside notices (mission.md 4.3 to 4.5): elements in the order TAK Server writes them: by name, `details` last,
+//! the uid of external data first.
 use fts_plugin_api::cot::{escape_attr, escape_text};
 use serde_json::Value;
 
-use crate::model::{Change, Details, Known, Layer, Mission, Resource, Role, Stamp, Subject};
+use crate::model::{Change, Details, External, Known, Layer, Mission, Resource, Role, Stamp, Subject};
 
 /// The element `<mission>`. An empty author is left out; `guid` and `tool` are always there.
 pub fn mission(kind: &str, mission: &Mission, author: &str, token: Option<&str>, inner: &str) -> String {
@@ -54,7 +55,7 @@ pub fn changes_with(change: &Change, content_hash: bool, inside: &str) -> String
     }
     element(&mut out, "creatorUid", &change.creator_uid);
     if let Subject::External(external, token) = &change.subject {
-        object(&mut out, "externalData", &external.with_token(token));
+        external_data(&mut out, &external.with_token(token));
     }
     element(&mut out, "isFederatedChange", if change.federated { "true" } else { "false" });
     if let Subject::MapLayer(layer) = &change.subject {
@@ -128,6 +129,17 @@ fn details_xml(details: &Details) -> String {
     }
     out.push_str("</details>");
     out
+}
+
+fn external_data(out: &mut String, external: &External) {
+    let External { uid, name, notes, tool, url_data, url_view } = external;
+    out.push_str("<externalData>");
+    for (field, value) in
+        [("uid", uid), ("name", name), ("notes", notes), ("tool", tool), ("urlData", url_data), ("urlView", url_view)]
+    {
+        element(out, field, value);
+    }
+    out.push_str("</externalData>");
 }
 
 /// A flat JSON object as an element with one child per value, in the order of the names.

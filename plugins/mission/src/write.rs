@@ -26,6 +26,7 @@ use crate::{
     notice::Notice,
     refusal::Refusal,
     store::{changes, cot, missions},
+    strict::Moves,
     turns::Offer,
 };
 
@@ -50,6 +51,8 @@ pub struct Write<'t, 'h> {
     touched: Vec<i64>,
     /// Items of missions, as far as they were counted: counting reads them all.
     pub(crate) counted: HashMap<i64, usize>,
+    /// Items that came and went: whoever adds or removes rows of `mission_uid` notes it here.
+    pub moves: Moves,
     /// The newest number of the journal by mission: what is above it was never stored.
     journal: HashMap<i64, u64>,
     after: Vec<After>,
@@ -273,12 +276,13 @@ impl Desk {
                 newest: 0,
                 touched: Vec::new(),
                 counted: HashMap::new(),
+                moves: Moves::of(self.strict.as_deref()),
                 journal: HashMap::new(),
                 after: Vec::new(),
                 edits: Vec::new(),
             };
             match f(&mut write) {
-                Ok(value) => Ok((value, write.after, write.newest, write.edits)),
+                Ok(value) => Ok((value, write.after, write.newest, write.edits, write.moves)),
                 Err(refusal) => {
                     refused = Some(refusal);
                     Err(Error::new("refused"))
@@ -288,7 +292,10 @@ impl Desk {
         let sql = self.host.sql();
         let done = if lazy { sql.tx_lazy(work) } else { sql.tx(work) };
         match (done, refused) {
-            (Ok((value, after, newest, edits)), _) => {
+            (Ok((value, after, newest, edits, moves)), _) => {
+                if let Some(strict) = &self.strict {
+                    strict.settle(moves);
+                }
                 let value = then(value, after);
                 if newest > 0 {
                     self.publish(CHANGED, newest.to_string().as_bytes());

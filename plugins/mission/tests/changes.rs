@@ -125,3 +125,28 @@ fn a_long_history_comes_in_pages_and_whole() {
         assert!(all == wanted, "{query}: {} lines", all.len());
     }
 }
+
+#[test]
+fn an_item_that_was_added_before_its_event_came_has_details_as_soon_as_it_is_there() {
+    let (scene, ..) = Scene::flood();
+    let put = scene.call(ALICE, "PUT", &format!("{FLOOD}/contents?creatorUid=A")).json(&json!({"uids": ["m-1"]}));
+    answered(&put.send(), 200);
+    let bare = changes(&scene, "")[0].clone();
+    assert!(bare.get("details").is_none() && bare["contentUid"] == "m-1", "left out, never null: {bare}");
+    scene.host.deliver(marker("m-1", TO_FLOOD), scene.a);
+    scene.host.deliver(moved("m-1", TO_FLOOD, "45.5"), scene.a);
+    let all = changes(&scene, "?squashed=false");
+    assert_eq!(told(&all), ["ADD m-1", "ADD m-1", "ADD m-1", "CREATE -"]);
+    let at: Vec<_> = all.iter().map(|c| &c["details"]["location"]["lat"]).collect();
+    assert_eq!(at, [&json!(45.5), &json!(44.5), &json!(45.5), &Value::Null], "then, else the latest");
+    assert_eq!(all[2]["details"], all[0]["details"]);
+    // TAKAware reads the item next to its details.
+    let raw = scene.call(BOB, "GET", &format!("{FLOOD}/changes?squashed=false")).send().text();
+    assert_eq!(raw.matches(r#""creatorUid":"A","contentUid":"m-1","details":{"type":"a-f-G","#).count(), 3, "{raw}");
+    let mission = scene.ask(BOB, "GET", &format!("{FLOOD}?changes=true"), 200)["data"][0].clone();
+    assert_eq!(mission["missionChanges"][2]["details"], all[0]["details"]);
+    assert!(!raw.contains("null"));
+    // What it was is told when it is taken out, too.
+    scene.ask(ALICE, "DELETE", &format!("{FLOOD}/contents?uid=m-1&creatorUid=A"), 200);
+    assert_eq!(changes(&scene, "")[0]["details"], all[0]["details"]);
+}

@@ -166,7 +166,9 @@ fn ac_50_external_data_is_added_changed_and_removed() {
         xml
     };
     let xml = told();
-    assert!(xml.contains("<urlView>http://h/v</urlView>") && xml.contains("<type>ADD_CONTENT</type>"), "{xml}");
+    let wanted = "<creatorUid>B</creatorUid><externalData><uid>e-1</uid><name>List</name><notes>added</notes>\
+        <tool>ExCheck</tool><urlData>http://h/d</urlData><urlView>http://h/v</urlView></externalData><isFederatedChange>";
+    assert!(xml.contains(wanted) && xml.contains("<type>ADD_CONTENT</type>"), "in this order: {xml}");
     assert!(xml.contains("authorUid=\"B\""), "{xml}");
 
     let change = scene.call(BOB, "POST", &format!("{path}/e-1/change?creatorUid=B&notes=done")).body("tok").send();

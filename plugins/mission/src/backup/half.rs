@@ -108,7 +108,10 @@ impl Drop for Half<'_> {
         if self.id == 0 || self.whole {
             return;
         }
-        let gone = self.desk.write(|w| Ok(forget(w.tx, self.id)?));
+        let gone = self.desk.write(|w| {
+            w.moves.all_went(w.tx, self.id)?;
+            Ok(forget(w.tx, self.id)?)
+        });
         if let Err(refusal) = gone {
             tracing::error!(event = "mission.undone", mission = %self.guid, "half of an import stays: {refusal}");
         }

@@ -209,6 +209,9 @@ impl Load<'_> {
                 if let (Some(old), "mission_change") = (old, table.name) {
                     changes.insert(old, w.tx.number("SELECT last_insert_rowid() AS n", &[])?);
                 }
+                if let ("mission_uid", Some(uid)) = (table.name, row["uid"].as_str()) {
+                    w.moves.came(uid);
+                }
                 if table.name == "mission_log" {
                     w.tx.exec(tables::LOG_LINK, params![mission, row.to_string()])?;
                 }

@@ -110,6 +110,7 @@ fn write(
         w.record(&copy, ChangeKind::AddContent, creator, Subject::External(external, String::new()), w.now)?;
     }
     copies::all(w.tx, source.id, &copy, creator, w.now)?;
+    w.moves.all_came(w.tx, copy.id)?;
     Ok(copy)
 }
 

@@ -88,6 +88,7 @@ pub fn end_as(
         }
         let mut files = contents::of_mission(w.tx, mission.id)?;
         w.change(&mission, ChangeKind::DeleteMission, author, Subject::Mission)?;
+        w.moves.all_went(w.tx, mission.id)?;
         missions::delete(w.tx, mission.id)?;
         w.then(After::Close(mission.guid.clone()));
         if deep {

@@ -130,7 +130,7 @@ pub fn newest(db: &impl Db) -> Result<i64> {
 }
 
 /// Changes of a mission in the window (server time decides) older than the number `before`, newest first, at most `limit`.
-/// Files are hydrated from the mission.
+/// Files are hydrated from the mission, and items that had no event then.
 ///
 /// # Errors
 /// What SQLite says.
@@ -190,9 +190,12 @@ const SQUASH: &str = "
             WHERE mission_id = ?1 AND feed_uid IS NOT NULL AND server_ts BETWEEN ?2 AND ?3
     ) WHERE id IS NOT NULL";
 
-/// The columns [`change`] reads, and no more: each costs every line of a history. The table is `c`.
+/// The columns [`change`] reads, and no more: each costs every line of a history. The table is `c`. An item that was added
+/// before its event came has what the latest says (M-21); only lines without details cost a look.
 pub const SELECT: &str = "SELECT c.id, c.type, c.mission_name, c.mission_guid, c.ts, c.server_ts, c.creator_uid,
-        c.federated, c.uid, c.details_json, c.hash, c.external_json, c.external_token, c.feed_json, c.map_layer_json,
+        c.federated, c.uid, c.hash, c.external_json, c.external_token, c.feed_json, c.map_layer_json,
+        CASE WHEN c.uid IS NOT NULL THEN coalesce(c.details_json, (SELECT u.details_json FROM mission_uid u
+            WHERE u.mission_id = c.mission_id AND u.uid = c.uid)) END AS details_json,
         (SELECT resource_json FROM mission_content k
         WHERE k.mission_id = c.mission_id AND k.hash = c.hash) AS resource_json
     FROM mission_change c ";

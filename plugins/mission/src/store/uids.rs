@@ -116,6 +116,23 @@ pub fn missions_of(db: &impl Db, uid: &str) -> Result<Vec<i64>> {
     super::column(db, "SELECT mission_id FROM mission_uid WHERE uid = ?1", params![uid], "mission_id")
 }
 
+/// Uids behind this one, in order, each with the number of missions that hold it; at most `limit`.
+///
+/// # Errors
+/// What SQLite says.
+pub fn counts(db: &impl Db, after: &str, limit: i64) -> Result<Vec<(String, usize)>> {
+    let sql = "SELECT uid, count(*) AS n FROM mission_uid WHERE uid > ?1 GROUP BY uid ORDER BY uid LIMIT ?2";
+    db.all(sql, params![after, limit], |row| Ok((row.get("uid")?, usize::try_from(row.get::<i64>("n")?).unwrap_or(1))))
+}
+
+/// Uids of a mission.
+///
+/// # Errors
+/// What SQLite says.
+pub fn names(db: &impl Db, mission: i64) -> Result<Vec<String>> {
+    super::column(db, "SELECT uid FROM mission_uid WHERE mission_id = ?1", params![mission], "uid")
+}
+
 /// Missions that hold an item with this in its uid, whatever the case of ASCII letters (rows).
 ///
 /// # Errors
