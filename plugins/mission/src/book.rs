@@ -124,10 +124,19 @@ fn visit(
     };
     let role = caller.role_in(&desk.host.sql(), &mission)?;
     let mut visit = Visit { desk, request, caller: caller.clone(), mission, role };
-    if let Some(permission) = need {
-        visit.need(permission)?;
+    let answer = need.map_or(Ok(()), |permission| visit.need(permission)).and_then(|()| handler(&mut visit));
+    answer.map_err(|refusal| unless_gone(desk, &visit.mission, refusal).about(&visit.mission, visit.role))
+}
+
+/// A mission that is deleted while a request is on its way has no members any more: what the caller is refused for want of
+/// a role is a 410 then.
+pub fn unless_gone(desk: &Desk, mission: &Mission, refusal: Refusal) -> Refusal {
+    match &refusal {
+        Refusal::Forbidden(_) if missions::by_id(&desk.host.sql(), mission.id).is_ok_and(|m| m.is_none()) => {
+            Refusal::Gone(format!("the mission {:?} was deleted", mission.name))
+        }
+        _ => refusal,
     }
-    handler(&mut visit).map_err(|refusal| refusal.about(&visit.mission, visit.role))
 }
 
 /// The newest mission of this name that the caller sees (2.4).

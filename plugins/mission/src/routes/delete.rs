@@ -24,8 +24,8 @@ pub fn by_query(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {
     let mission = book::by_guid(desk, caller, &guid)?;
     let role = caller.role_in(&desk.host.sql(), &mission)?;
     let mut visit = Visit { desk, request, caller: caller.clone(), mission, role };
-    visit.need(Permission::Write)?;
-    delete(&mut visit)
+    let answer = visit.need(Permission::Write).and_then(|()| delete(&mut visit));
+    answer.map_err(|refusal| book::unless_gone(desk, &visit.mission, refusal))
 }
 
 /// DELETE `missions/{name}`.
