@@ -129,6 +129,15 @@ pub fn newest(db: &impl Db) -> Result<i64> {
     db.number("SELECT max(id) AS n FROM mission_change", &[])
 }
 
+/// Has this mission a change with a number above this one?
+///
+/// # Errors
+/// What SQLite says.
+pub fn is_behind(db: &impl Db, mission: i64, number: i64) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM mission_change WHERE mission_id = ?1 AND id > ?2) AS n";
+    Ok(db.number(sql, params![mission, number])? > 0)
+}
+
 /// Changes of a mission in the window (server time decides) older than the number `before`, newest first, at most `limit`.
 /// Files are hydrated from the mission.
 ///
