@@ -75,18 +75,18 @@ impl<'d> Keepsake<'d> {
         })?;
         let Some(seen) = seen else { return Ok(None) };
         let mission = &seen.mission;
-        let closed = mission.is_closed();
-        let reader = Reader { host: &host.server().public_host, groups: &mission.groups, secret: closed };
+        let (closed, groups) = (mission.is_closed(), mission.named_groups());
+        let reader = Reader { host: &host.server().public_host, groups: &groups, secret: closed };
+        let work = archive::build(self.desk, mission, &reader)?;
         let info = FileInfo {
             name: format!("{}.zip", mission.name),
             content_type: "application/zip".to_owned(),
             keywords: vec![KEYWORD.to_owned()],
             tool: if closed { "private" } else { "public" }.to_owned(),
             creator_uid: mission.creator_uid.clone(),
-            groups: if closed { Vec::new() } else { mission.groups.clone() },
+            groups: if closed { Vec::new() } else { groups },
             ..FileInfo::default()
         };
-        let work = archive::build(self.desk, mission, &reader)?;
         let file = host.files().put_file(info, work.relative())?;
         Ok(Some((seen, file)))
     }
