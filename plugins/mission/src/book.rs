@@ -124,10 +124,19 @@ fn visit(
     };
     let role = caller.role_in(&desk.host.sql(), &mission)?;
     let mut visit = Visit { desk, request, caller: caller.clone(), mission, role };
-    if let Some(permission) = need {
-        visit.need(permission)?;
+    let answer = need.map_or(Ok(()), |permission| visit.need(permission)).and_then(|()| handler(&mut visit));
+    answer.map_err(|refusal| unless_gone(desk, &visit.mission, refusal).about(&visit.mission, visit.role))
+}
+
+/// A mission that is deleted while a request is on its way has no members any more: what the caller is refused for want of
+/// a role is a 410 then.
+pub fn unless_gone(desk: &Desk, mission: &Mission, refusal: Refusal) -> Refusal {
+    match &refusal {
+        Refusal::Forbidden(_) if missions::by_id(&desk.host.sql(), mission.id).is_ok_and(|m| m.is_none()) => {
+            Refusal::Gone(format!("the mission {:?} was deleted", mission.name))
+        }
+        _ => refusal,
     }
-    handler(&mut visit).map_err(|refusal| refusal.about(&visit.mission, visit.role))
 }
 
 /// The newest mission of this name that the caller sees (2.4).
@@ -136,12 +145,11 @@ fn visit(
 /// 410, 404.
 pub fn by_name(desk: &Desk, caller: &Caller, name: &str) -> Result<Mission, Refusal> {
     let sql = desk.host.sql();
-    let all = missions::by_name(&sql, name)?;
-    let hidden = !all.is_empty();
-    if let Some(mission) = all.into_iter().find(|m| caller.sees(m)) {
+    if let Some(mission) = missions::by_name(&sql, name)?.into_iter().find(|m| caller.sees(m)) {
         return Ok(mission);
     }
-    absent(name, !hidden && changes::is_gone(&sql, By::Name(name))?)
+    // Those that live are all hidden from the caller: the answer is the one it would get without them.
+    absent(name, changes::is_gone(&sql, By::Name(name))?)
 }
 
 /// The mission with this guid, when the caller sees it (2.4).

@@ -6,7 +6,7 @@
 //! who asks, with what role · `book`, `visit` how an endpoint is registered and what it gets · `params`, `window`,
 //! `draft` what requests say · `present`, `answer`, `refusal` what they are answered · `routes` one file per family ·
 //! `seed` the missions every server has · `chat` rooms of chats · `past` events of a uid for whoever asks the host · `actions`
-//! the FTS REST API · `service` what other plugins ask, `edits` what they are told · `package`, `archive` (`pack`, `manifest`), `backup` zips in and out, `fts` missions of a FreeTAKServer · `upkeep`, `expiry`,
+//! the FTS REST API · `service` what other plugins ask, `edits` what they are told · `package`, `archive` (`pack`, `manifest`), `keepsake` (that of an ended mission), `backup` zips in and out, `fts` missions of a FreeTAKServer · `upkeep`, `expiry`,
 //! `arrival` what happens by itself.
 //!
 //! An event for a mission: `roll` lets the host hold it, `intake` stores it (`items`, `write`), and releases notice and event.
@@ -41,6 +41,7 @@ mod fts;
 mod intake;
 mod invite;
 mod items;
+mod keepsake;
 mod linked;
 mod manifest;
 mod model;

@@ -7,7 +7,7 @@
 //!
 //! Inside the closure only the database works (`InTransaction`): ask the host for files, clients, password hashes before.
 //! What must not happen: a notice of something that was rolled back; a failing receiver that fails the request.
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::MutexGuard};
 
 use fts_plugin_api::{
     message,
@@ -224,7 +224,19 @@ impl Desk {
     /// # Errors
     /// What `f` refuses; what SQLite says.
     pub fn write<T>(&self, f: impl FnOnce(&mut Write<'_, '_>) -> Result<T, Refusal>) -> Result<T, Refusal> {
-        self.write_then(f, |value, after| {
+        self.write_with(self.pen(), f)
+    }
+
+    /// The same with the pen that was taken before, so that what was read since is still so.
+    ///
+    /// # Errors
+    /// As [`Desk::write`].
+    pub fn write_with<T>(
+        &self,
+        pen: MutexGuard<'_, ()>,
+        f: impl FnOnce(&mut Write<'_, '_>) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        self.transact(pen, false, f, |value, after| {
             after.into_iter().for_each(|what| self.carry_out(what));
             value
         })
@@ -239,7 +251,7 @@ impl Desk {
         f: impl FnOnce(&mut Write<'_, '_>) -> Result<T, Refusal>,
         then: impl FnOnce(T, Vec<After>) -> U,
     ) -> Result<U, Refusal> {
-        self.transact(false, f, then)
+        self.transact(self.pen(), false, f, then)
     }
 
     /// The same of held events: they are in the host's journal and answered to nobody, so they need not wait for the disk.
@@ -251,16 +263,17 @@ impl Desk {
         f: impl FnOnce(&mut Write<'_, '_>) -> Result<T, Refusal>,
         then: impl FnOnce(T, Vec<After>) -> U,
     ) -> Result<U, Refusal> {
-        self.transact(true, f, then)
+        self.transact(self.pen(), true, f, then)
     }
 
+    /// The pen is given back at its end, behind what follows.
     fn transact<T, U>(
         &self,
+        _pen: MutexGuard<'_, ()>,
         lazy: bool,
         f: impl FnOnce(&mut Write<'_, '_>) -> Result<T, Refusal>,
         then: impl FnOnce(T, Vec<After>) -> U,
     ) -> Result<U, Refusal> {
-        let _pen = self.pen();
         let (now, content_hash) = (self.host.now(), self.config.notify_content_hash);
         let in_turn = self.config.concurrent_downloads > 0;
         let mut refused = None;

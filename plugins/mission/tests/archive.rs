@@ -66,6 +66,16 @@ fn ac_12_the_archive_of_an_open_mission_is_for_its_groups() {
 }
 
 #[test]
+fn ac_12_the_archive_of_a_mission_in_all_groups_is_found() {
+    let scene = Scene::new();
+    scene.ask(ADMIN, "DELETE", "/Marti/api/missions/citrap", 200);
+    let (info, files) = kept(&scene);
+    assert_eq!((info.tool.as_str(), &info.groups), ("public", &vec!["__ANON__".to_owned()]));
+    let manifest = &files["MANIFEST/manifest.xml"];
+    assert!(manifest.contains("<Groups><Group name=\"__ANON__\"/></Groups>"), "{manifest}");
+}
+
+#[test]
 fn ac_12_the_archive_of_an_invite_only_mission_is_for_the_administrator() {
     let (scene, _) = filled("&inviteOnly=true");
     scene.ask(ALICE, "DELETE", &format!("{FLOOD}?creatorUid=A"), 200);

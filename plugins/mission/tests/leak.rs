@@ -253,8 +253,9 @@ impl World {
                 }
                 Some((_, mission)) => {
                     written.push(format!("mission=\"Mission {}\"", mission.name));
-                    // The newest of that name.
-                    meant.extend(self.missions.iter().rposition(|m| m.name == mission.name));
+                    // The newest of that name in which the sender may write.
+                    let writes = |m: &Known| m.members.get(&member(who)).is_some_and(|row| row.0 >= 1);
+                    meant.extend(self.missions.iter().rposition(|m| m.name == mission.name && writes(m)));
                 }
                 None => written.push("mission=\"Nowhere\"".to_owned()),
             }

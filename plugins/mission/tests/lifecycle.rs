@@ -236,6 +236,32 @@ fn ac_13_other_groups_do_not_see_it() {
 }
 
 #[test]
+fn a_deleted_name_is_gone_for_everybody_whatever_others_make_of_it() {
+    let (scene, guid, _) = Scene::flood();
+    scene.ask(ALICE, "DELETE", &format!("{FLOOD}?creatorUid=A"), 200);
+    let again = || scene.ask(CAROL, "PUT", &format!("{FLOOD}?creatorUid=C&group=Red"), 201);
+    // That somebody has a mission of this name now, and ends it, is seen by its groups alone.
+    for _ in 0..2 {
+        again();
+        for path in [FLOOD.to_owned(), format!("{FLOOD}/changes"), format!("/Marti/api/missions/guid/{guid}")] {
+            scene.ask(BOB, "GET", &path, 410);
+        }
+        scene.ask(CAROL, "GET", FLOOD, 200);
+        scene.ask(CAROL, "DELETE", &format!("{FLOOD}?creatorUid=C"), 200);
+        scene.ask(BOB, "GET", FLOOD, 410);
+        scene.ask(CAROL, "GET", FLOOD, 410);
+    }
+    // Where the name was never deleted nobody learns of it.
+    scene.ask(CAROL, "PUT", "/Marti/api/missions/Fire?creatorUid=C&group=Red", 201);
+    scene.ask(BOB, "GET", "/Marti/api/missions/Fire", 404);
+    // Nor is it gone for who may see one that lives.
+    again();
+    scene.ask(BOB, "PUT", &format!("{FLOOD}?creatorUid=B"), 201);
+    scene.ask(BOB, "GET", FLOOD, 200);
+    scene.ask(CAROL, "GET", FLOOD, 200);
+}
+
+#[test]
 fn groups_of_a_new_mission_are_the_creators() {
     let scene = Scene::new();
     assert_eq!(scene.ask(CAROL, "PUT", "/Marti/api/missions/x?group=__ANON__,Red", 403)["code"], 10);

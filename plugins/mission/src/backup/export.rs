@@ -51,7 +51,7 @@ pub fn write(desk: &Desk, mission: &Mission, host: &str, with_files: bool) -> Re
     out.line(&Line::End { end })?;
     out.to.flush()?;
     pack.aside(LINES, File::open(lines.path())?)?;
-    pack.finish(&mission, &Reader { host, groups: &mission.groups, secret: true })
+    pack.finish(&mission, &Reader { host, groups: &mission.named_groups(), secret: true })
 }
 
 struct Out {

@@ -25,7 +25,7 @@ use crate::{
     desk::Desk,
     items::{self, Added, NewCot},
     manifest::MANIFEST,
-    model::{ChangeKind, Mission, Subject, check_name},
+    model::{ANONYMOUS_GROUP, ChangeKind, Mission, Subject, check_name},
     package::{EVENT, Kept, event, unzip::Package},
     refusal::Refusal,
     store::missions,
@@ -38,8 +38,6 @@ const LONGEST: u64 = 16 << 20;
 const AT_ONCE: usize = 256;
 /// And bytes of events.
 const BYTES: usize = 8 << 20;
-/// The group of a mission that is in none.
-const ANONYMOUS_GROUP: &str = "__ANON__";
 
 /// Reads one.
 ///

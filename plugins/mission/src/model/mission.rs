@@ -4,6 +4,9 @@ use serde::Serialize;
 use super::{ContentItem, External, Feed, LogEntry, MapLayer, PasswordHash, Role, Stamp};
 use crate::part::Part;
 
+/// The group of whoever is in no other: where a mission is that names none.
+pub const ANONYMOUS_GROUP: &str = "__ANON__";
+
 /// A row. Times are ms UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mission {
@@ -96,6 +99,11 @@ impl Mission {
     /// Nobody gets in by default.
     pub fn is_closed(&self) -> bool {
         self.password.is_some() || self.invite_only
+    }
+
+    /// Its groups, for what cannot be in all of them: a file, a manifest.
+    pub fn named_groups(&self) -> Vec<String> {
+        if self.all_groups { vec![ANONYMOUS_GROUP.to_owned()] } else { self.groups.clone() }
     }
 
     /// The object without anything that is in other tables. `groups` = those the caller may see.

@@ -26,7 +26,7 @@ pub use item::{ContentItem, Known, Resource, UidItem};
 pub use layer::{Layer, LayerKind};
 pub use log::LogEntry;
 pub use maplayer::MapLayer;
-pub use mission::{Mission, MissionView};
+pub use mission::{ANONYMOUS_GROUP, Mission, MissionView};
 pub use name::{check_name, name_key};
 pub use password::PasswordHash;
 pub use role::{Permission, Role};

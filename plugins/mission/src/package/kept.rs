@@ -71,13 +71,16 @@ impl<'a> Kept<'a> {
 
 impl Drop for Kept<'_> {
     fn drop(&mut self) {
-        for (uid, hash) in &self.new {
-            match self.desk.host.files().delete_versions(uid, Some(hash)) {
-                Err(error) if error.code() != Code::NotFound => {
-                    tracing::warn!(event = "mission.file_kept", %hash, "a file that was stored in vain stays: {error}");
-                }
-                _ => {}
-            }
+        self.new.iter().for_each(|(uid, hash)| discard(self.desk, uid, hash));
+    }
+}
+
+/// Deletes a file that was stored in vain; one that cannot be deleted stays, and is logged.
+pub fn discard(desk: &Desk, uid: &str, hash: &str) {
+    match desk.host.files().delete_versions(uid, Some(hash)) {
+        Err(error) if error.code() != Code::NotFound => {
+            tracing::warn!(event = "mission.file_kept", %hash, "a file that was stored in vain stays: {error}");
         }
+        _ => {}
     }
 }

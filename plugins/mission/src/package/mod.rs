@@ -23,7 +23,7 @@ use fts_plugin_api::{
 use serde_json::Value;
 
 use crate::{caller::Caller, config::Size, desk::Desk, items, model::Mission, refusal::Refusal};
-pub use kept::Kept;
+pub use kept::{Kept, discard};
 use unzip::{Limits, Package};
 
 /// A CoT event in a package, bytes.

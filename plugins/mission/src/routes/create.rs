@@ -13,7 +13,7 @@ use crate::{
     caller::Caller,
     desk::Desk,
     draft::Draft,
-    model::{ChangeKind, Mission, PasswordHash, Role, Subject, Subscription, check_name},
+    model::{ANONYMOUS_GROUP, ChangeKind, Mission, PasswordHash, Role, Subject, Subscription, check_name},
     package::{self, Loaded, Loader},
     params,
     present::{self, Depth},
@@ -22,8 +22,6 @@ use crate::{
     token::TokenKind,
     write::{After, Write},
 };
-
-const ANONYMOUS_GROUP: &str = "__ANON__";
 
 /// PUT and POST `missions/{name}`.
 pub fn put(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {

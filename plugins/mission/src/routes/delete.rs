@@ -6,9 +6,10 @@ use fts_plugin_api::{
 
 use crate::{
     answer::{self, Answer},
-    archive, book,
+    book,
     caller::Caller,
     desk::Desk,
+    keepsake::Keepsake,
     model::{ChangeKind, Mission, Permission, Role, Subject},
     params,
     present::{self, Depth},
@@ -18,14 +19,18 @@ use crate::{
     write::After,
 };
 
+/// Archives that are made while others write, to any mission. When each was overtaken by a write, the next one is made
+/// with the pen held, so that it always comes to an end: until then writers of every mission wait.
+const TRIES: usize = 3;
+
 /// DELETE `missions?guid={guid}`.
 pub fn by_query(desk: &Desk, request: &mut Request, caller: &Caller) -> Answer {
     let guid = params::required(request, "guid")?.to_owned();
     let mission = book::by_guid(desk, caller, &guid)?;
     let role = caller.role_in(&desk.host.sql(), &mission)?;
     let mut visit = Visit { desk, request, caller: caller.clone(), mission, role };
-    visit.need(Permission::Write)?;
-    delete(&mut visit)
+    let answer = visit.need(Permission::Write).and_then(|()| delete(&mut visit));
+    answer.map_err(|refusal| book::unless_gone(desk, &visit.mission, refusal))
 }
 
 /// DELETE `missions/{name}`.
@@ -44,8 +49,8 @@ pub fn delete(visit: &mut Visit<'_>) -> Answer {
     Ok(answer::ok(visit.desk, answer::MISSION, [view]))
 }
 
-/// Ends a mission: an archive of it, then members, rows, change, notice. `deep` = its files go, too, when no other mission has them (events of a
-/// deleted mission go with the sweep in any case).
+/// Ends a mission: an archive of it ([`Keepsake`]), then members, rows, change, notice. `deep` = its files go, too, when no
+/// other mission has them (events of a deleted mission go with the sweep in any case).
 ///
 /// # Errors
 /// 410 when it is gone already; the database.
@@ -79,29 +84,50 @@ pub fn end_as(
     federated: bool,
     still: impl Fn(&Mission) -> bool,
 ) -> Result<(), Refusal> {
-    archive::keep(desk, mission);
-    let files = desk.write(|w| {
-        w.federated = federated;
-        let mission = w.fresh(mission)?;
-        if !still(&mission) {
-            return Err(Refusal::Conflict(format!("the mission {:?} goes on", mission.name)));
-        }
-        let mut files = contents::of_mission(w.tx, mission.id)?;
-        w.change(&mission, ChangeKind::DeleteMission, author, Subject::Mission)?;
-        w.moves.all_went(w.tx, mission.id)?;
-        missions::delete(w.tx, mission.id)?;
-        w.then(After::Close(mission.guid.clone()));
-        if deep {
+    let (mut keepsake, mut tries) = (Keepsake::new(desk, mission), 0);
+    let files = loop {
+        tries += 1;
+        // The last one ends it: nobody writes from before its archive until the commit.
+        let last = (tries > TRIES).then(|| desk.pen());
+        keepsake.make();
+        let alone = last.is_some();
+        let ended = desk.write_with(last.unwrap_or_else(|| desk.pen()), |w| {
+            w.federated = federated;
+            let mission = w.fresh(mission)?;
+            if !still(&mission) {
+                return Err(Refusal::Conflict(format!("the mission {:?} goes on", mission.name)));
+            }
+            let files = contents::of_mission(w.tx, mission.id)?;
+            if !alone && !keepsake.is_whole(w.tx, &mission, &files)? {
+                return Ok(None);
+            }
+            w.change(&mission, ChangeKind::DeleteMission, author, Subject::Mission)?;
+            w.moves.all_went(w.tx, mission.id)?;
+            missions::delete(w.tx, mission.id)?;
+            w.then(After::Close(mission.guid.clone()));
             let mut only = Vec::new();
-            for file in files.drain(..) {
+            for file in files.into_iter().filter(|_| deep) {
                 if !contents::is_used(w.tx, &file.resource.hash)? {
                     only.push(file.resource.hash);
                 }
             }
-            return Ok(only);
+            Ok(Some(only))
+        });
+        match ended {
+            Ok(Some(files)) => break files,
+            Ok(None) => {
+                tracing::debug!(event = "mission.archived_again", mission = %mission.guid, tries, "it was written to meanwhile");
+                keepsake.clear();
+            }
+            Err(refusal) => {
+                if matches!(refusal, Refusal::Host(_)) {
+                    keepsake.keep_unless_there();
+                }
+                return Err(refusal);
+            }
         }
-        Ok(Vec::new())
-    })?;
+    };
+    keepsake.keep();
     for hash in files {
         match desk.host.files().delete(&hash) {
             Err(error) if error.code() != Code::NotFound => {

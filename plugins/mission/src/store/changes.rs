@@ -68,22 +68,21 @@ fn subject_values(subject: &Subject) -> Result<[Value; 11]> {
     Ok(v)
 }
 
-/// Does the last record of a mission's making and unmaking say that it was deleted? By guid or by name.
+/// Does the last record of a mission's making and unmaking say that it was deleted? By guid or by name. Records of
+/// missions that live do not count: whoever asks does not see them, and must not learn of them by what it is told of others.
 ///
 /// # Errors
 /// What SQLite says.
 pub fn is_gone(db: &impl Db, column: By<'_>) -> Result<bool> {
-    let (sql, value) = match column {
-        By::Guid(guid) => (
-            "SELECT type AS n FROM mission_change WHERE mission_guid = ?1 AND type < 2 ORDER BY id DESC LIMIT 1",
-            guid.to_lowercase(),
-        ),
-        By::Name(name) => (
-            "SELECT type AS n FROM mission_change WHERE mission_name_key = ?1 AND type < 2 ORDER BY id DESC LIMIT 1",
-            name_key(name),
-        ),
+    let (column, value) = match column {
+        By::Guid(guid) => ("mission_guid", guid.to_lowercase()),
+        By::Name(name) => ("mission_name_key", name_key(name)),
     };
-    Ok(db.number(sql, params![value])? == ChangeKind::DeleteMission as i64)
+    let sql = format!(
+        "SELECT type AS n FROM mission_change c WHERE {column} = ?1 AND type < 2
+            AND NOT EXISTS (SELECT 1 FROM mission m WHERE m.id = c.mission_id) ORDER BY id DESC LIMIT 1"
+    );
+    Ok(db.number(&sql, params![value])? == ChangeKind::DeleteMission as i64)
 }
 
 /// What a mission is looked for by.
@@ -127,6 +126,15 @@ pub fn speaks_of(db: &impl Db, mission: i64, about: About<'_>) -> Result<bool> {
 /// What SQLite says.
 pub fn newest(db: &impl Db) -> Result<i64> {
     db.number("SELECT max(id) AS n FROM mission_change", &[])
+}
+
+/// Has this mission a change with a number above this one?
+///
+/// # Errors
+/// What SQLite says.
+pub fn is_behind(db: &impl Db, mission: i64, number: i64) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM mission_change WHERE mission_id = ?1 AND id > ?2) AS n";
+    Ok(db.number(sql, params![mission, number])? > 0)
 }
 
 /// Changes of a mission in the window (server time decides) older than the number `before`, newest first, at most `limit`.

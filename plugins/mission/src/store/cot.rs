@@ -123,6 +123,24 @@ pub fn last_item(db: &impl Db, mission: i64) -> Result<i64> {
     db.number("SELECT max(id) AS n FROM mission_uid WHERE mission_id = ?1", params![mission])
 }
 
+/// The newest row there is; 0 = none. Numbers are never used twice.
+///
+/// # Errors
+/// What SQLite says.
+pub fn newest(db: &impl Db) -> Result<i64> {
+    db.number("SELECT max(id) AS n FROM mission_cot", &[])
+}
+
+/// Has this mission an event with a row above this one? Looks at what was stored since, in any mission: the index of a
+/// mission has its events by uid.
+///
+/// # Errors
+/// What SQLite says.
+pub fn is_behind(db: &impl Db, mission: i64, row: i64) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM mission_cot NOT INDEXED WHERE id > ?2 AND mission_id = ?1) AS n";
+    Ok(db.number(sql, params![mission, row])? > 0)
+}
+
 /// Reads a row of the table.
 ///
 /// # Errors
