@@ -3,11 +3,12 @@
 //! Order of a role: administrator; token; membership row of an authenticated user (iTAK sends no tokens); nothing on a
 //! closed mission; the default role. A token that does not verify, is of another mission or names a row that is gone
 //! counts as none: it is no error by itself. What must not happen: the text of a token kept longer than this file.
-use fts_plugin_api::sdk::{Request, Role as Account};
+use fts_plugin_api::sdk::{ClientInfo, Request, Role as Account};
 
 use crate::{
     desk::Desk,
-    model::{Invitation, Mission, Role},
+    model::{Invitation, InviteKind, Mission, Role},
+    online::same,
     params,
     refusal::Refusal,
     store::{Db, invitations, subscriptions},
@@ -141,6 +142,18 @@ impl Caller {
     pub fn invitation(&self, db: &impl Db, mission: &Mission) -> Result<Option<Invitation>, Refusal> {
         let Some(claims) = self.claims(mission).filter(|c| c.kind == TokenKind::Invitation) else { return Ok(None) };
         Ok(invitations::by_token(db, &claims.id)?.filter(|row| row.mission_id == mission.id))
+    }
+
+    /// Is somebody who is invited so provably the caller: by user, by group, or by one of these devices, which are its own?
+    pub fn is_invited(&self, devices: &[&ClientInfo], kind: InviteKind, invitee: &str) -> bool {
+        let any = |is: fn(&ClientInfo) -> &str| devices.iter().any(|device| same(is(device), invitee));
+        match kind {
+            InviteKind::UserName => !self.user.is_empty() && same(invitee, &self.user),
+            InviteKind::Group => self.groups.iter().any(|group| same(group, invitee)),
+            InviteKind::ClientUid => any(|device| &device.uid),
+            InviteKind::Callsign => any(|device| &device.callsign),
+            InviteKind::Team => any(|device| &device.team),
+        }
     }
 
     /// The role of its membership row; never of an anonymous caller (2.3, 3).

@@ -49,6 +49,12 @@ impl Online {
         self.0.iter().filter(|c| same(&c.uid, uid)).min_by_key(|c| c.conn)
     }
 
+    /// Connections that are this user's own; a user without a name has none.
+    pub fn devices(&self, user: &str) -> Vec<&ClientInfo> {
+        let named = self.0.iter().filter(|c| !user.is_empty() && c.user == user);
+        named.filter(|c| self.device(&c.uid, user).is_some()).collect()
+    }
+
     /// The connection that uses a client uid as this user ("" = of a listener that knows no users), when it is theirs.
     pub fn device(&self, uid: &str, user: &str) -> Option<&ClientInfo> {
         let held = !uid.is_empty() && self.holder(uid).is_some_and(|holder| holder.user == user);
@@ -117,5 +123,7 @@ mod tests {
         // The uid is alice's as long as she is there.
         assert_eq!(online.device("A-1", "alice").map(|c| c.conn), Some(1));
         assert!(online.device("A-1", "mallory").is_none() && online.device("", "").is_none());
+        let devices = |user| online.devices(user).iter().map(|c| c.conn).collect::<Vec<_>>();
+        assert_eq!([devices("alice"), devices("mallory"), devices("")], [vec![1], vec![], vec![]]);
     }
 }

@@ -281,3 +281,42 @@ fn the_invitations_of_a_mission_show_tokens_to_who_may_set_roles() {
         scene.ask(CAROL, "GET", &format!("{path}/invitations"), 404);
     }
 }
+
+#[test]
+fn who_is_provably_invited_withdraws_without_a_token_and_nobody_else() {
+    let scene = Scene::new();
+    scene.create("Inner?creatorUid=A&inviteOnly=true&password=river");
+    let cyan = |uid: &str, callsign: &str, user: &str| {
+        scene.host.connect(Client::new(uid, callsign).user(user).groups(["__ANON__"]).team("Cyan", "HQ"))
+    };
+    let (erin, dave) = (Who("erin", "__ANON__", Role::User), Who("dave", "__ANON__", Role::User));
+    let conn = cyan("E", "Echo", "erin");
+    let path = |kind: &str, invitee: &str| format!("{INNER}/invite/{kind}/{invitee}?creatorUid=");
+    let left = || scene.rows("SELECT 1 FROM mission_invitation");
+    let delete = |who, kind: &str, invitee: &str, status| {
+        scene.ask(who, "DELETE", &format!("{}E", path(kind, invitee)), status);
+    };
+    for (kind, invitee) in [("clientUid", "E"), ("callsign", "Echo"), ("team", "Cyan"), ("userName", "erin")] {
+        scene.ask(ALICE, "PUT", &format!("{}A", path(kind, invitee)), 200);
+        // Saying that one is the device is no proof.
+        [dave, NOBODY].into_iter().for_each(|who| delete(who, kind, invitee, 403));
+        assert_eq!(left(), 1, "{kind}");
+        delete(erin, kind, invitee, 200);
+        assert_eq!(left(), 0, "{kind}");
+    }
+    scene.ask(ALICE, "PUT", &format!("{}A", path("group", "__ANON__")), 200);
+    delete(dave, "group", "__ANON__", 200);
+    // Neither is borrowing its uid, nor another's group.
+    for (kind, invitee) in [("clientUid", "E"), ("group", "Red"), ("userName", "erin")] {
+        scene.ask(ALICE, "PUT", &format!("{}A", path(kind, invitee)), 200);
+    }
+    cyan("E", "Delta", "dave");
+    for (kind, invitee) in [("clientUid", "E"), ("group", "Red"), ("userName", "erin")] {
+        delete(dave, kind, invitee, 403);
+    }
+    // A device that is gone proves nothing; a user is who it is.
+    scene.host.disconnect(conn, "eof");
+    delete(erin, "clientUid", "E", 403);
+    delete(erin, "userName", "ERIN", 200);
+    assert_eq!(left(), 2);
+}

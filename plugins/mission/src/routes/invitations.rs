@@ -122,7 +122,7 @@ fn invite_all(visit: &Visit<'_>, guests: Vec<(InviteKind, String, Option<Role>)>
     Ok(answer::empty())
 }
 
-/// M-46: by who could invite, or by the invitee. Also when there is none.
+/// M-46: by who may write, or by the invitee: with the token, or provably. Also when there is none.
 pub fn delete(visit: &mut Visit<'_>) -> Answer {
     let (kind, invitee) = named(visit.request)?;
     if !may_withdraw(visit, kind, &invitee)? {
@@ -144,6 +144,10 @@ fn may_withdraw(visit: &Visit<'_>, kind: InviteKind, invitee: &str) -> Result<bo
     // The token of this very invitation, not of another one.
     let own = caller.invitation(&sql, &visit.mission)?;
     if own.is_some_and(|row| row.kind == kind && same(&row.invitee, invitee)) {
+        return Ok(true);
+    }
+    let online = Online::now(&visit.desk.host)?;
+    if caller.is_invited(&online.devices(&caller.user), kind, invitee) {
         return Ok(true);
     }
     // A password alone makes nobody a member.

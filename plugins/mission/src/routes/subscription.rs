@@ -2,16 +2,13 @@
 //!
 //! Subscribing is an upsert: the same row, the same token, a role that only grows. The audiences follow the commit, so the
 //! new member misses nothing that is stored behind its row.
-use fts_plugin_api::{
-    sdk::{ClientInfo, Request},
-    tracing,
-};
+use fts_plugin_api::{sdk::Request, tracing};
 
 use crate::{
     answer::{self, Answer},
     desk::Desk,
     model::{InviteKind, Mission, Permission, Role, Subscription, SubscriptionView},
-    online::{Online, same},
+    online::Online,
     params,
     present::{self, Depth, Times},
     refusal::Refusal,
@@ -126,28 +123,14 @@ fn joining_role(visit: &Visit<'_>, client_uid: &str) -> Result<Role, Refusal> {
     Ok(mission.default_role())
 }
 
-/// The best role of an invitation that is provably the caller's: by user, by group, or by a connected device of that user.
+/// The best role of an invitation that is provably the caller's, with this device.
 fn invitation_of(visit: &Visit<'_>, db: &impl Db, client_uid: &str) -> Result<Option<Role>, Refusal> {
-    let caller = &visit.caller;
-    let device = own_device(visit, client_uid)?;
-    let fits = |kind: InviteKind, invitee: &str| match kind {
-        InviteKind::UserName => !caller.user.is_empty() && same(invitee, &caller.user),
-        InviteKind::Group => caller.groups.iter().any(|g| same(g, invitee)),
-        InviteKind::ClientUid => device.as_ref().is_some_and(|c| same(&c.uid, invitee)),
-        InviteKind::Callsign => device.as_ref().is_some_and(|c| same(&c.callsign, invitee)),
-        InviteKind::Team => device.as_ref().is_some_and(|c| same(&c.team, invitee)),
-    };
+    let (caller, online) = (&visit.caller, Online::now(&visit.desk.host)?);
+    // Others may have borrowed the uid.
+    let mut devices = online.devices(&caller.user);
+    devices.retain(|device| device.uid == client_uid);
     let all = invitations::of_mission(db, visit.mission.id)?;
-    Ok(all.into_iter().filter(|i| fits(i.kind, &i.invitee)).map(|i| i.role).max())
-}
-
-/// The connection that uses this uid as the caller's own user; others may have borrowed the uid.
-fn own_device(visit: &Visit<'_>, client_uid: &str) -> Result<Option<ClientInfo>, Refusal> {
-    let user = &visit.caller.user;
-    if user.is_empty() {
-        return Ok(None);
-    }
-    Ok(Online::now(&visit.desk.host)?.device(client_uid, user).cloned())
+    Ok(all.into_iter().filter(|i| caller.is_invited(&devices, i.kind, &i.invitee)).map(|i| i.role).max())
 }
 
 /// Row and audiences; invitations of this device are used up.
