@@ -1,5 +1,5 @@
-//! Who is in a mission, on the real server (mission.md 2, 3.6, 3.7, 9: AC-13, AC-14, AC-18, AC-20, AC-25, AC-27 to AC-29):
-//! passwords, tokens, groups, invitations, leaving.
+//! Who is in a mission, on the real server (mission.md 2, 3.6, 3.7, 9: AC-13, AC-14, AC-18 to AC-20, AC-25, AC-27 to
+//! AC-29): passwords, tokens, groups, invitations, leaving.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use crate::mission_bed;
 
@@ -61,6 +61,10 @@ fn ac_18_a_password_keeps_others_out_and_tokens_let_in() {
     web.put(&format!("{SECRET}/subscription?uid=B&password=wrong"), "", b"").expect(403);
     stage.alice.mark("m-1", TO_SECRET);
     stage.alice.acknowledged("m-1");
+    let file = stage.alice.web.post("/Marti/sync/upload?name=plan.txt&creatorUid=A", "text/plain", b"the plan");
+    let hash = text(&file.expect(200).json()["Hash"]);
+    put(&stage.alice.web, &format!("{SECRET}/contents?creatorUid=A"), &json!({"hashes": [hash]})).expect(200);
+    assert_eq!(stage.alice.change().at("contentResource/hash").unwrap().text(), hash);
     stage.quiet();
     let token = web.put(&format!("{SECRET}/subscription?uid=B&password={PASSWORD}"), "", b"").expect(201).json();
     let token = text(&token["data"]["token"]);
@@ -74,10 +78,22 @@ fn ac_18_a_password_keeps_others_out_and_tokens_let_in() {
     web.get(&format!("{SECRET}/cot")).expect(403);
     for header in ["authorization", "missionauthorization"] {
         let seen = bearer(&web, header, &token).get(SECRET).expect(200).json();
-        assert_eq!(seen["data"][0]["uids"].as_array().unwrap().len(), 2, "{header}");
+        let count = |what: &str| seen["data"][0][what].as_array().unwrap().len();
+        assert_eq!((count("uids"), count("contents")), (2, 1), "{header}");
     }
     let seen = web.clone().header("api_version", "3").get(SECRET).expect(200).json();
     assert_eq!((&seen["data"][0]["uids"], &seen["data"][0]["contents"]), (&json!([]), &json!([])));
+    // AC-19: in the list only when asked for, and as empty.
+    let listed = |query: &str| {
+        let all = web.get(&format!("/Marti/api/missions{query}")).expect(200).json()["data"].clone();
+        all.as_array().unwrap().iter().find(|mission| mission["name"] == "Secret").cloned()
+    };
+    let shown = listed("?passwordProtected=true").expect("it is listed");
+    assert_eq!(
+        (&shown["passwordProtected"], &shown["uids"], &shown["contents"]),
+        (&json!(true), &json!([]), &json!([]))
+    );
+    assert!(listed("").is_none());
     // AC-17, AC-20: changed by one byte, or of another mission, it is none.
     let mut broken = token.clone().into_bytes();
     let at = broken.len() / 2;

@@ -2,8 +2,22 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 mod scene;
 
+use fts_plugin_api::sdk::FileInfo;
 use scene::*;
 use serde_json::json;
+
+/// alice makes `Closed` with a password; m-1 and a file are in it.
+fn closed(scene: &Scene) -> &'static str {
+    let path = "/Marti/api/missions/Closed";
+    scene.create("Closed?creatorUid=A&password=river");
+    scene.host.deliver(marker("m-1", "mission=\"Closed\""), scene.a);
+    let info = FileInfo { name: "plan".into(), groups: vec!["__ANON__".into()], ..FileInfo::default() };
+    let hash = scene.host.put_file(info, b"the plan").sha256;
+    let put = scene.call(ALICE, "PUT", &format!("{path}/contents?creatorUid=A")).json(&json!({"hashes": [hash]}));
+    let shown = answered(&put.send(), 200)["data"][0].clone();
+    assert_eq!((&shown["uids"][0]["data"], &shown["contents"][0]["data"]["hash"]), (&json!("m-1"), &json!(hash)));
+    path
+}
 
 #[test]
 fn ac_14_bob_subscribes_and_again_with_the_same_token() {
@@ -69,9 +83,7 @@ fn ac_17_a_changed_token_counts_as_none() {
 #[test]
 fn ac_18_a_password_is_asked_for_once() {
     let (scene, ..) = Scene::flood();
-    scene.create("Closed?creatorUid=A&password=river");
-    scene.host.deliver(marker("m-1", "mission=\"Closed\""), scene.a);
-    let path = "/Marti/api/missions/Closed";
+    let path = closed(&scene);
     for query in ["", "&password=", "&password=lake"] {
         assert_eq!(scene.ask(BOB, "PUT", &format!("{path}/subscription?uid=B{query}"), 403)["code"], 10);
     }
@@ -85,7 +97,12 @@ fn ac_18_a_password_is_asked_for_once() {
     let token = text(&token["data"]["token"]);
     for header in ["Authorization", "MissionAuthorization"] {
         let with = scene.call(NOBODY, "GET", path).header(header, format!("Bearer {token}")).send();
-        assert_eq!(answered(&with, 200)["data"][0]["uids"][0]["data"], "m-1", "{header}");
+        let shown = answered(&with, 200)["data"][0].clone();
+        assert_eq!(
+            (&shown["uids"][0]["data"], shown["contents"].as_array().unwrap().len()),
+            (&json!("m-1"), 1),
+            "{header}"
+        );
     }
     scene.ask(NOBODY, "GET", path, 403);
     // A member needs neither token nor password again (iTAK).
@@ -114,8 +131,7 @@ fn ac_18_a_password_in_the_request_opens_it_and_gives_a_token() {
 #[test]
 fn ac_19_the_list_shows_protected_missions_only_when_asked_and_empty() {
     let scene = Scene::new();
-    scene.create("Closed?creatorUid=A&password=river");
-    scene.host.deliver(marker("m-1", "mission=\"Closed\""), scene.a);
+    closed(&scene);
     assert_eq!(scene.ask(BOB, "GET", "/Marti/api/missions", 200)["data"], json!([]));
     let list = scene.ask(BOB, "GET", "/Marti/api/missions?passwordProtected=true", 200);
     let closed = &list["data"][0];
