@@ -168,7 +168,7 @@ class Tour:
                 feats = await self.ask("Mission.latestFeats", which, who="mate")
                 assert [(f["id"], f["properties"]["callsign"]) for f in feats] == [(self.item, "Alpha")], feats
         names = {"item": self.item, "hash": self.item_hash, "guid": self.guid, **self.uids}
-        async with self.check("node-tak missions: Mission.get by name and guid, and list"):
+        async with self.check("node-tak missions: Mission.get by name and guid, and list, with every key (AC-56)"):
             for call, which in (("get", NAME), ("get", self.guid), ("getGuid", self.guid), ("get", NAME.lower())):
                 mission = await self.ask(f"Mission.{call}", which, {}, who="mate", schema="mission.Mission")
                 golden.check("mission_read", mission, **names)
