@@ -116,7 +116,8 @@ impl Plugin for Mission {
 /// What clients send to missions, and what passes through feeds.
 fn events(reg: &mut Registrar<'_>, desk: &Arc<Desk>) {
     if let Some(strict) = desk.strict.clone() {
-        reg.intercept("*", Band::Guard, move |event, _| strict.judge(event));
+        // Not a guard: were the plugin down, those would stop everything.
+        reg.intercept("*", Band::Rewrite, move |event, _| strict.judge(event));
     }
     let d = desk.clone();
     reg.intercept("b-t-f", Band::Rewrite, move |event, cx| chat::rewrite(&d, event, cx));

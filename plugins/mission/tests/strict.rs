@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 mod scene;
 
-use fts_plugin_api::{message::Band, testkit::Client};
+use fts_plugin_api::testkit::Client;
 use scene::{zips::*, *};
 use serde_json::json;
 
@@ -138,14 +138,14 @@ fn it_is_known_after_a_restart() {
 #[test]
 fn with_the_option_off_nobody_is_asked() {
     let (scene, _) = strict(false);
-    let guards = |scene: &Scene| scene.host.intercepts().iter().filter(|i| i.band == Band::Guard).count();
+    let of_all = |scene: &Scene| scene.host.intercepts().iter().filter(|i| i.types == ["*"]).count();
     scene.host.deliver(marker("m-1", TO_FLOOD), scene.a);
     scene.host.deliver(marker("m-1", "mission=\"Second\""), scene.a);
-    assert!(!kept_out(&scene, "m-1") && guards(&scene) == 0);
+    assert!(!kept_out(&scene, "m-1") && of_all(&scene) == 0);
     assert_eq!(scene.rows("SELECT 1 FROM mission_uid"), 2);
     // Switched on later: it is in two missions, and free when it is in none.
     scene.host.reconfigure(json!({"strict_uid_membership": true})).unwrap();
-    assert!(kept_out(&scene, "m-1") && guards(&scene) == 1);
+    assert!(kept_out(&scene, "m-1") && of_all(&scene) == 1);
     take_out(&scene, FLOOD, "m-1");
     assert!(kept_out(&scene, "m-1"));
     take_out(&scene, SECOND, "m-1");
