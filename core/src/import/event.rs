@@ -48,8 +48,10 @@ const NOT_ATTRIBUTES: [&str; 3] = ["PrimaryKey", "INTAG", "uid"];
 /// A database.
 pub fn of(source: &Source, row: &Fields) -> Result<Option<String>, Refused> {
     let (uid, kept) = (text(row, "uid"), text(row, "xml_content"));
-    if Cot::parse(kept.trim().to_owned()).is_ok() {
-        return Ok(Some(kept.trim().to_owned()));
+    // There may be a declaration before it.
+    let kept = kept.find("<event").map_or("", |at| kept[at..].trim_end());
+    if Cot::parse(kept.to_owned()).is_ok() {
+        return Ok(Some(kept.to_owned()));
     }
     if let Some(cot) = &source.cot
         && let Some(xml) = built(cot, uid, ("uid", "xml_content"), NEWER)?

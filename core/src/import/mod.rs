@@ -54,8 +54,12 @@ pub fn run(files: &Files, plugins: &Plugins, from: &Path, groups: &[String]) -> 
     let mut report = Report::new(&source.missions.path().display().to_string());
     report.notes.extend(source.missing());
     let mut here = BTreeMap::new();
-    for key in source.missions.query("SELECT PrimaryKey FROM mission ORDER BY createTime, PrimaryKey", &[])? {
-        let Some(key) = key.get("PrimaryKey").and_then(Value::as_str) else { continue };
+    for row in source.missions.query("SELECT PrimaryKey FROM mission ORDER BY rowid", &[])? {
+        let Some(key) = row.get("PrimaryKey").and_then(Value::as_str) else {
+            report.read("mission", 1);
+            report.failed("mission", "", "its PrimaryKey is no text");
+            continue;
+        };
         let rows = mission::rows(&source, files, key, groups, &mut report)?;
         let said = plugins.import(PLUGIN, "missions", rows)?;
         if let Some(guid) = report.take(&said) {

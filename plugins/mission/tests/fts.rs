@@ -144,7 +144,20 @@ fn a_second_import_adds_nothing_and_a_mission_that_is_another_is_not_touched() {
     other["mission"]["createTime"] = json!("2026-02-27 10:00:00");
     let refused = import(&scene, &other);
     assert!(text(&refused["failed"][0]["why"]).contains("a mission of this name"), "{refused}");
+    let left = json!({"mission_content": 1, "MissionCoT": 3, "external_data": 1, "log": 1, "subscription": 4, "MissionInvitation": 2});
+    assert_eq!(
+        (&refused["skipped"], refused["failed"].as_array().unwrap().len()),
+        (&left, 1),
+        "every row is accounted for"
+    );
     assert_eq!(scene.rows("SELECT 1 FROM mission WHERE name_key = 'flood north'"), 1);
+    // To a group that does not see it the name is free, and the first is found all the same.
+    other["groups"] = json!(["Red"]);
+    assert_eq!(import(&scene, &other)["imported"]["mission"], 1);
+    assert_eq!(
+        (&import(&scene, &rows)["guid"], scene.rows("SELECT 1 FROM mission WHERE name_key = 'flood north'")),
+        (&guid, 2)
+    );
 }
 
 #[test]
@@ -210,6 +223,19 @@ fn a_mission_with_a_password_that_cannot_be_taken_over_stays_closed() {
     // Its file is found by name by nobody any more.
     let sha256 = text(&rows["mission_content"][0]["sha256"]);
     assert_eq!(scene.host.files().iter().find(|f| f.sha256 == sha256).unwrap().tool, "private");
+}
+
+#[test]
+fn the_event_of_another_item_is_not_taken_for_this_ones() {
+    let scene = Scene::new();
+    let mut rows = flood(&scene);
+    rows["MissionCoT"] = json!([{"uid": "m-1", "xml": event("other")}]);
+    for added in [1, 0] {
+        let report = import(&scene, &rows);
+        assert_eq!(report["imported"]["MissionCoT"].as_u64().unwrap_or(0), added, "{report}");
+        assert!(report["notes"].to_string().contains("it is of other"), "{report}");
+    }
+    assert_eq!((scene.rows("SELECT 1 FROM mission_uid"), scene.rows("SELECT 1 FROM mission_cot")), (1, 0));
 }
 
 #[test]

@@ -226,7 +226,10 @@ fn events(
             continue;
         }
         let act = match xml.is_empty() {
-            false => event(desk, &uid, xml.as_bytes()).map(|cot| Act::Event(Box::new(cot))),
+            false => event(desk, &uid, xml.as_bytes()).and_then(|cot| match cot.uid() == uid {
+                true => Ok(Act::Event(Box::new(cot))),
+                false => Err(Refusal::Bad(format!("it is of {}", cot.uid()))),
+            }),
             true => Ok(Act::Bare(uid.clone())),
         };
         let act = act.unwrap_or_else(|refusal| {

@@ -29,20 +29,23 @@ pub fn take(desk: &Desk, rows: &Rows, report: &mut Report) -> Result<(), Refusal
     let (name, note) = match name(rows, &key) {
         Ok(named) => named,
         Err(refusal) => {
-            report.failed(TABLE, key, refusal);
+            refused(rows, report, key, refusal);
             return Ok(());
         }
     };
     let created = rows.mission.time("createTime").map(|at| at.min(desk.host.now()));
-    if let Some(found) = missions::by_name(&desk.host.sql(), &name)?.into_iter().next() {
-        if created == Some(found.create_time) {
-            acts::take(desk, &found, Into::Living, rows, report)?;
-            report.guid = Some(found.guid);
-            skipped(rows, report);
-        } else {
-            let why = "there is a mission of this name already: rename or delete it (fts mission export keeps it), then import again";
-            report.failed(TABLE, key, why);
-        }
+    let named = missions::by_name(&desk.host.sql(), &name)?;
+    if let Some(found) = named.iter().find(|m| Some(m.create_time) == created) {
+        acts::take(desk, found, Into::Living, rows, report)?;
+        report.guid = Some(found.guid.clone());
+        report.skipped(TABLE, 1);
+        people_skipped(rows, report);
+        return Ok(());
+    }
+    // To groups that see none of them the name is free.
+    if named.iter().any(|m| m.all_groups || m.groups.iter().any(|g| rows.groups.contains(g))) {
+        let why = "there is a mission of this name already: rename or delete it (fts mission export keeps it), then import again";
+        refused(rows, report, key, why);
         return Ok(());
     }
     report.notes.extend(note);
@@ -134,10 +137,18 @@ fn hashes(rows: &Rows) -> HashMap<String, String> {
     rows.mission_content.iter().flat_map(named).collect()
 }
 
+/// The mission does not come, and nothing of it.
+fn refused(rows: &Rows, report: &mut Report, key: String, why: impl std::fmt::Display) {
+    report.failed(TABLE, key, why);
+    report.skipped(acts::CONTENT, rows.mission_content.len());
+    report.skipped(acts::COT, rows.cot.len());
+    report.skipped(acts::EXTERNAL, rows.external_data.len());
+    people_skipped(rows, report);
+}
+
 /// Members and log of a mission that is here are as they are: who left since does not come back.
-fn skipped(rows: &Rows, report: &mut Report) {
+fn people_skipped(rows: &Rows, report: &mut Report) {
     for (table, rows) in [
-        (TABLE, 1),
         (people::LOG, rows.log.len()),
         (people::SUBSCRIPTION, rows.subscription.len()),
         (people::INVITATION, rows.invitation.len()),
