@@ -118,7 +118,7 @@ impl Caller {
     pub fn token_role(&self, db: &impl Db, mission: &Mission) -> Result<Option<Role>, Refusal> {
         let Some(claims) = self.claims(mission) else { return Ok(None) };
         match claims.kind {
-            TokenKind::Access => Ok(Some(mission.default_role())),
+            TokenKind::Access => Ok((claims.id == mission.way_in()).then(|| mission.default_role())),
             TokenKind::Invitation => Ok(None),
             TokenKind::Subscription => {
                 let row = subscriptions::by_token(db, &claims.id)?;

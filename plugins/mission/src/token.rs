@@ -29,7 +29,7 @@ pub enum TokenKind {
     Subscription,
     /// Of an invitation: only to subscribe with, and to decline.
     Invitation,
-    /// Of somebody who knew the password: worth the default role.
+    /// Of somebody who knew the password, or needed none: worth the default role, as long as the way in is the same.
     Access,
 }
 

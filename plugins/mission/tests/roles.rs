@@ -257,3 +257,28 @@ fn ac_59_neither_passwords_nor_tokens_are_logged() {
         assert!(!log.iter().any(|line| line.contains(secret)), "{secret}");
     }
 }
+
+/// In the mission's group, and no member.
+const CAROL_HERE: Who = Who("carol", "__ANON__", fts_plugin_api::sdk::Role::User);
+
+#[test]
+fn who_was_let_in_by_another_way_is_not_any_more() {
+    let (scene, _) = both();
+    let token = |query: &str| text(&scene.ask(CAROL_HERE, "GET", &format!("{FLOOD}/token{query}"), 201)["data"]);
+    let reads = |token: &str| {
+        let call = scene.call(CAROL_HERE, "GET", &format!("{FLOOD}/changes"));
+        call.header("MissionAuthorization", format!("Bearer {token}")).send().status
+    };
+    let open = token("");
+    assert_eq!(reads(&open), 200);
+    scene.ask(ALICE, "PUT", &format!("{FLOOD}/password?creatorUid=A&password=river"), 200);
+    assert_eq!(reads(&open), 403, "it needed no password then");
+    let river = token("?password=river");
+    assert_eq!(reads(&river), 200);
+    scene.ask(ALICE, "PUT", &format!("{FLOOD}/password?creatorUid=A&password=brook"), 200);
+    assert_eq!(reads(&river), 403);
+    // Members stay members (M-14), and a token says the same each time.
+    scene.ask(BOB, "GET", &format!("{FLOOD}/changes"), 200);
+    assert_eq!(token("?password=brook"), token("?password=brook"));
+    assert_eq!(reads(&token("?password=brook")), 200);
+}

@@ -1,5 +1,6 @@
 //! [`Mission`]: its row with groups and keywords; [`MissionView`]: the JSON object of mission.md 1.3 (never-null rules).
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::{ContentItem, External, Feed, LogEntry, MapLayer, PasswordHash, Role, Stamp};
 use crate::part::Part;
@@ -94,6 +95,16 @@ impl Mission {
     /// Role of who has none of their own.
     pub fn default_role(&self) -> Role {
         self.default_role.unwrap_or(Role::DEFAULT)
+    }
+
+    /// What an ACCESS token names, as there is no row for it: the way in as it is now. Another password, or none, is
+    /// another one: who was let in before is not any more.
+    pub fn way_in(&self) -> String {
+        let password = self.password.as_ref().map_or("", PasswordHash::reveal);
+        let digest = Sha256::digest(format!("{}\n{}\n{password}", self.guid, self.invite_only));
+        let mut bytes = [0; 16];
+        bytes.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
     }
 
     /// Nobody gets in by default.

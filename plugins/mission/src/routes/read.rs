@@ -62,5 +62,5 @@ pub fn token(visit: &mut Visit<'_>) -> Answer {
 
 fn access_token(visit: &Visit<'_>) -> String {
     let (mission, host) = (&visit.mission, &visit.desk.host);
-    visit.desk.key.issue(TokenKind::Access, &host.uuid(), host.now(), &mission.guid, &mission.name)
+    visit.desk.key.issue(TokenKind::Access, &mission.way_in(), host.now(), &mission.guid, &mission.name)
 }
