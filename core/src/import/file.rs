@@ -1,5 +1,8 @@
 //! A content of a mission: its row in Enterprise Sync or among the data packages, its bytes in the installation's folders,
 //! and then in the store. Its hash here is what its bytes say; where FTS said another one, that goes on being found.
+//!
+//! What must not happen: a name that a client chose, or a link somebody laid into a folder, leads to a file elsewhere that
+//! this server may read; something that is no file is waited for.
 use std::{
     fs::File,
     io::{self, Seek},
@@ -39,6 +42,7 @@ pub struct Shelf<'a> {
 /// What a row says of a content, and where its bytes may be.
 struct Described {
     table: &'static str,
+    folder: PathBuf,
     places: Vec<PathBuf>,
     hash: String,
     new: NewResource,
@@ -78,13 +82,13 @@ impl Shelf<'_> {
     fn described(&self, main: &Foreign, name: &str) -> Result<Option<Described>, Refused> {
         if main.has(OBJECT)? {
             let sql =
-                "SELECT * FROM EnterpriseSyncDataObject WHERE PrimaryKey = ?1 OR hash = ?1 ORDER BY id DESC LIMIT 1";
+                "SELECT * FROM EnterpriseSyncDataObject WHERE PrimaryKey = ?1 OR hash = ?1 ORDER BY rowid DESC LIMIT 1";
             if let Some(row) = main.query(sql, &[name])?.into_iter().next() {
                 return self.object(main, &row).map(Some);
             }
         }
         if main.has(DATA_PACKAGE)? {
-            let sql = "SELECT * FROM DataPackages WHERE Hash = ?1 OR uid = ?1 ORDER BY PrimaryKey DESC LIMIT 1";
+            let sql = "SELECT * FROM DataPackages WHERE Hash = ?1 ORDER BY rowid DESC LIMIT 1";
             if let Some(row) = main.query(sql, &[name])?.into_iter().next() {
                 return Ok(Some(self.package(&row)));
             }
@@ -96,7 +100,7 @@ impl Shelf<'_> {
         let (uid, file_name) = (text(row, "PrimaryKey"), text(row, "file_name"));
         let mut keywords = Vec::new();
         if main.has("keyword")? {
-            let sql = "SELECT keyword FROM keyword WHERE enterprise_sync_data_object_id = ?1 ORDER BY id";
+            let sql = "SELECT keyword FROM keyword WHERE enterprise_sync_data_object_id = ?1 ORDER BY rowid";
             keywords.extend(main.query(sql, &[uid])?.iter().map(|k| text(k, "keyword").to_owned()));
         }
         let folder = self.source.dir.join("enterprise_sync");
@@ -115,7 +119,7 @@ impl Shelf<'_> {
             groups: self.groups.to_vec(),
             ..NewResource::default()
         };
-        Ok(Described { table: OBJECT, places, hash: text(row, "hash").to_owned(), new })
+        Ok(Described { table: OBJECT, folder, places, hash: text(row, "hash").to_owned(), new })
     }
 
     fn package(&self, row: &Fields) -> Described {
@@ -132,11 +136,11 @@ impl Shelf<'_> {
             ..NewResource::default()
         };
         let places = below(&folder, &[hash, file_name]).into_iter().collect();
-        Described { table: DATA_PACKAGE, places, hash: hash.to_owned(), new }
+        Described { table: DATA_PACKAGE, folder, places, hash: hash.to_owned(), new }
     }
 
     fn store(&self, said: &Described) -> Result<Filed, FileError> {
-        let mut file = open(&said.places)?;
+        let mut file = open(&said.folder, &said.places)?;
         let (hash, _) = hash_of(&mut file)?;
         file.rewind()?;
         let uid = match &said.new.uid {
@@ -160,10 +164,10 @@ fn number(row: &Fields, column: &str) -> i64 {
 }
 
 /// The first that is there.
-fn open(places: &[PathBuf]) -> io::Result<File> {
+fn open(folder: &Path, places: &[PathBuf]) -> io::Result<File> {
     let mut failed = None;
     for place in places {
-        match File::open(place) {
+        match inside(folder, place) {
             Ok(file) => return Ok(file),
             Err(error) => {
                 failed.get_or_insert_with(|| io::Error::new(error.kind(), format!("{}: {error}", place.display())));
@@ -172,6 +176,19 @@ fn open(places: &[PathBuf]) -> io::Result<File> {
     }
     let none = || io::Error::new(io::ErrorKind::InvalidInput, "its name is no name of a file");
     Err(failed.unwrap_or_else(none))
+}
+
+/// A file in the folder, which itself may be a link to another disk.
+fn inside(folder: &Path, place: &Path) -> io::Result<File> {
+    let (folder, place) = (folder.canonicalize()?, place.canonicalize()?);
+    let refused = |why| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    if !place.starts_with(folder) {
+        return refused("it is a link out of the folder");
+    }
+    if !place.metadata()?.is_file() {
+        return refused("it is no file");
+    }
+    File::open(place)
 }
 
 /// A path inside the folder; None where a part is more than a name. Clients chose them.
@@ -201,5 +218,32 @@ mod tests {
         ] {
             assert_eq!(below(folder, &parts), None, "{parts:?}");
         }
+    }
+
+    #[test]
+    fn no_link_leads_out_of_the_folder_and_only_files_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::create_dir_all(at("disk/content")).unwrap();
+        std::fs::write(at("secret"), "key").unwrap();
+        std::fs::write(at("disk/content/good.txt"), "good").unwrap();
+        let link = |to: PathBuf, from: &str| std::os::unix::fs::symlink(to, at(from)).unwrap();
+        link(at("disk"), "sync");
+        link(at("secret"), "disk/content/out.txt");
+        link(at("disk/content/good.txt"), "disk/content/within.txt");
+        link(dir.path().to_owned(), "disk/away");
+        let read = |name: &str| open(&at("sync"), &[at("sync").join(name)]).map(|f| io::read_to_string(f).unwrap());
+        assert_eq!(read("content/good.txt").unwrap(), "good");
+        assert_eq!(read("content/within.txt").unwrap(), "good");
+        for (name, why) in [
+            ("content/out.txt", "link out of the folder"),
+            ("away/secret", "link out of the folder"),
+            ("content", "no file"),
+            ("content/none.txt", "none.txt"),
+        ] {
+            let error = read(name).unwrap_err().to_string();
+            assert!(error.contains(why), "{name}: {error}");
+        }
+        assert!(open(&at("sync"), &[]).unwrap_err().to_string().contains("no name of a file"));
     }
 }

@@ -53,8 +53,8 @@ pub enum MissionCommand {
     /// mission's password only where the server kept it for itself. What is imported must not be there (any more).
     ///
     /// From the folder of a FreeTAKServer (/opt/fts), or the MissionRecords.db in it, come all missions with their files,
-    /// map items, log, members, invitations and hierarchy. The folder is only read; importing again adds nothing. The server
-    /// must be able to read it.
+    /// map items, log, members, invitations and hierarchy. The folder is only read, and the server must be able to read it.
+    /// Importing again adds what was missing the first time, and nothing twice.
     Import {
         /// The zip file; or the folder of a FreeTAKServer
         file: PathBuf,
