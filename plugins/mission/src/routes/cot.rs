@@ -14,8 +14,8 @@ use crate::{
     visit::Visit,
 };
 
-/// Events of the first page; one may have some hundred KiB.
-const PAGE: i64 = 32;
+/// Events of the first page: one may have some hundred KiB, and a page is there several times on its way.
+const PAGE: i64 = 4;
 /// Bytes that the pages behind it are to have, as far as the one before tells.
 const WANTED: usize = 256 * 1024;
 /// Events of such a page at most.
