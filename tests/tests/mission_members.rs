@@ -1,6 +1,7 @@
-//! Who is in a mission, on the real server (mission.md 2, 3.6, 3.7, 9: AC-13, AC-14, AC-18 to AC-20, AC-25, AC-27 to
-//! AC-29): passwords, tokens, groups, invitations, leaving.
+//! Who is in a mission, on the real server (mission.md 2, 3.6, 3.7, 9: AC-13 to AC-16, AC-18 to AC-20, AC-25, AC-27 to
+//! AC-29, AC-31): passwords, tokens, groups, invitations, leaving.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+use crate::accounts_bed;
 use crate::mission_bed;
 
 use fts_tests::Web;
@@ -46,6 +47,34 @@ fn ac_14_subscribing_again_is_the_same_row_and_the_same_token() {
     assert_eq!(rows, json!(["A", "B"]));
     let roles = stage.bob.web.get(&format!("{FLOOD}/subscriptions/roles")).expect(200).text();
     assert!(roles.contains("permissions") && !roles.contains("token"), "AC-22: {roles}");
+}
+
+#[test]
+fn ac_15_the_version_of_the_interface_decides_what_comes_with_a_subscription() {
+    let (mut stage, _) = Stage::flood();
+    stage.alice.mark("m-1", TO_FLOOD);
+    stage.bob.item("m-1");
+    let put = |version: Option<&str>| {
+        let web = version.into_iter().fold(stage.bob.web.clone(), |web, v| web.header("API_VERSION", v));
+        web.put(&format!("{FLOOD}/subscription?uid=B"), "", b"").expect(201).json()["data"].clone()
+    };
+    assert!(put(None).get("mission").is_none());
+    let three = put(Some("3"))["mission"].clone();
+    let kinds: Vec<_> = three["missionChanges"].as_array().unwrap().iter().map(|c| text(&c["type"])).collect();
+    assert_eq!((kinds, &three["logs"]), (vec!["ADD_CONTENT".to_owned(), "CREATE_MISSION".into()], &json!([])));
+    assert!(three["uids"][0]["data"] == "m-1" && three["uids"][0].get("details").is_none(), "{three}");
+    assert_eq!(put(Some("4"))["mission"]["uids"][0]["details"]["callsign"], "Alpha");
+}
+
+#[test]
+fn ac_16_a_subscription_names_somebody() {
+    let (stage, _) = Stage::flood();
+    for query in ["", "?uid=", "?topic="] {
+        let refused = stage.dora.web.put(&format!("{FLOOD}/subscription{query}"), "", b"").expect(400).json();
+        assert_eq!(refused["code"], 2, "{query}");
+    }
+    let rows = stage.bob.web.get(&format!("{FLOOD}/subscriptions")).expect(200).json()["data"].clone();
+    assert_eq!(rows, json!(["A", "B"]));
 }
 
 #[test]
@@ -175,4 +204,33 @@ fn ac_27_and_ac_29_an_invitation_reaches_the_invited_alone_and_opens_a_closed_mi
     stage.bob.client.sync();
     stage.quiet();
     assert!(!crate::accounts_bed::log(&stage.server).contains(&token));
+}
+
+#[test]
+fn ac_31_who_is_away_is_sent_nothing_and_finds_the_invitation_when_it_comes() {
+    let (mut stage, _) = Stage::flood();
+    stage
+        .alice
+        .web
+        .put(&format!("{FLOOD}/invite/clientUid/D2?creatorUid=A&role=MISSION_SUBSCRIBER"), "", b"")
+        .expect(200);
+    stage.quiet();
+    let listed = |stage: &Stage| {
+        let all = stage.dora.web.get("/Marti/api/missions/invitations?clientUid=D2").expect(200).json();
+        all["data"].as_array().unwrap().clone()
+    };
+    assert!(listed(&stage).is_empty(), "nobody is that device yet");
+    let mut late = accounts_bed::join(&stage.server, &stage.dora.pki, "D2");
+    let found = listed(&stage);
+    assert_eq!((found.len(), &found[0]["invitee"], &found[0]["missionName"]), (1, &json!("D2"), &json!("Flood North")));
+    let names = stage.dora.web.get("/Marti/api/missions/all/invitations?clientUid=D2").expect(200).json();
+    assert_eq!(names["data"], json!(["Flood North"]));
+    // It was not sent when the device came, and it opens the mission.
+    stage.settle();
+    stage.alice.client.send(&fts_tests::marker("end"));
+    let (_, before) = late.until(|e| e.uid() == "end");
+    assert!(before.iter().all(|e| !e.kind().starts_with("t-x-m")), "{before:?}");
+    let web = bearer(&stage.dora.web, "authorization", &text(&found[0]["token"]));
+    web.put(&format!("{FLOOD}/subscription?uid=D2"), "", b"").expect(201);
+    assert!(listed(&stage).is_empty(), "it is used up");
 }

@@ -1,5 +1,5 @@
-//! Who may do what in a mission, on the real server (mission.md 2.2, 3.6, 3.7, 4.7, 9: AC-17, AC-24, AC-26, AC-30, AC-59):
-//! tokens as they are served, owners, administrators, every kind of invitation, and what the log says of it.
+//! Who may do what in a mission, on the real server (mission.md 2.2, 3.6, 3.7, 4.7, 9: AC-17, AC-24, AC-26, AC-30, AC-41,
+//! AC-59): tokens as they are served, owners, administrators, every kind of invitation, and what the log says of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use crate::accounts_bed;
 use crate::mission_bed;
@@ -227,7 +227,7 @@ fn ac_59_no_secret_is_in_the_log_at_its_lowest_level() {
 }
 
 #[test]
-fn denials_and_limits_are_logged_with_mission_user_and_client() {
+fn ac_41_denials_and_limits_are_said_and_logged_with_mission_user_and_client() {
     let (mut stage, guid) = Stage::flood_with(Server::build().set("plugins.mission.max_uids", "1"));
     let path = format!("{FLOOD}/password?creatorUid=B&password=brook");
     stage.bob.web.put(&path, "", b"").expect(403);
@@ -246,7 +246,9 @@ fn denials_and_limits_are_logged_with_mission_user_and_client() {
     // What was refused reaches nobody and changes nothing.
     stage.bob.client.sync();
     stage.quiet();
-    let all = json!({"uids": ["m-1"]});
-    put(&stage.alice.web, &format!("{FLOOD}/contents?creatorUid=A"), &all).expect(200);
+    let all = json!({"uids": ["m-1", "m-2"]});
+    let full = put(&stage.alice.web, &format!("{FLOOD}/contents?creatorUid=A"), &all).expect(200).json();
+    let why = text(&full["messages"][0]);
+    assert!(why.contains("m-2") && why.contains("max_uids"), "{full}");
     assert_eq!(mission_bed::uids(&stage.bob.web, FLOOD), ["m-1"]);
 }
