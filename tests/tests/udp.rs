@@ -120,8 +120,27 @@ fn rule_16_destinations_and_notices() {
     sensor.send(marker("for-all"));
     alice.expect("for-all");
     bob.expect("for-all");
+    // Counted before what came later was delivered.
     assert_eq!(rejected(&server, "notice"), 1.0);
     assert_eq!(server.metric("fts_cot_dropped_total", &[r#"reason="no_receiver""#]), 1.0);
+}
+
+/// A marker waits until it is on the disk, a position does not; nor does one end what was not yet shown.
+#[test]
+fn rule_16_datagrams_are_delivered_in_the_order_they_came() {
+    let server = server();
+    let [mut alice] = join_all(&server, [("A", "ALICE")]);
+    let sensor = Sensor::unicast(&server);
+    for n in 0..100 {
+        sensor.send(marker(&format!("m-{n}")));
+        sensor.send(event(&format!("p-{n}"), "a-f-A", ""));
+        alice.expect(&format!("m-{n}"));
+        alice.expect(&format!("p-{n}"));
+    }
+    for n in 0..100 {
+        sensor.send(marker(&format!("n-{n}")));
+    }
+    (0..100).for_each(|n| drop(alice.expect(&format!("n-{n}"))));
 }
 
 #[test]

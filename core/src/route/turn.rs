@@ -118,21 +118,29 @@ pub struct Pending {
     pub(super) ready: Vec<Ready>,
     pub(super) bytes: usize,
     ticket: Option<Ticket>,
+    /// It is waited for no longer.
+    until: Instant,
 }
 
-/// The journal gets this long, then the event is delivered all the same (fanout.md 2.7).
+/// The journal gets this long, then the event is delivered all the same (fanout.md 2.7). It counts from when the journal was
+/// given it: with a disk that hangs, those that wait in a row are not late one after the other.
 const JOURNAL_WAIT: Duration = Duration::from_millis(50);
 
 impl Pending {
     pub(super) fn new(ready: Vec<Ready>, bytes: usize, ticket: Option<Ticket>) -> Self {
-        Self { ready, bytes, ticket }
+        Self { ready, bytes, ticket, until: Instant::now() + JOURNAL_WAIT }
+    }
+
+    fn left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
     }
 
     /// Waits until the journal has it. Who breaks that off stages it all the same.
     pub async fn wait(&mut self) {
+        let left = self.left();
         if let Some(ticket) = self.ticket.take() {
             // Late or failed is counted there; an emergency is not held back for a full disk.
-            let _ = ticket.wait(JOURNAL_WAIT).await;
+            let _ = ticket.wait(left).await;
         }
     }
 
@@ -143,8 +151,9 @@ impl Pending {
 
     /// Both for a plugin, on a thread that may wait.
     pub fn stage_blocking(self, router: &Router) {
+        let left = self.left();
         if let Some(ticket) = self.ticket {
-            let _ = ticket.wait_blocking(JOURNAL_WAIT);
+            let _ = ticket.wait_blocking(left);
         }
         router.stage_for(self.ready, self.bytes, From::Plugin);
     }

@@ -1,9 +1,13 @@
 //! Events from UDP and multicast (RULE-16): one per datagram, XML or mesh protobuf, no connection, no answer. Over the
 //! listener's rate datagrams are dropped and counted (RULE-74).
+//!
+//! What must be in the journal first waits in a [`Line`], and what came behind it waits there, too: a listener's events are
+//! delivered in the order in which they came.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
 
 use fts_plugin_api::cot::{Attr, Spans};
+use parking_lot::Mutex;
 
 use super::{bucket::Bucket, control};
 use crate::{
@@ -13,7 +17,7 @@ use crate::{
         clock,
         meters::{Traffic, meters, traffic},
     },
-    route::{Batch, Reason, Router, Source},
+    route::{Batch, Pending, Reason, Router, Source},
     wire::{Cutter, Frame, proto},
 };
 
@@ -25,7 +29,21 @@ pub struct Datagrams {
     /// The connection that is this listener's output; 0 = it has none.
     output: u64,
     traffic: Arc<Traffic>,
-    bucket: parking_lot::Mutex<Bucket>,
+    bucket: Mutex<Bucket>,
+    line: Arc<Line>,
+}
+
+/// What waits for the journal, and what came behind it.
+#[derive(Default)]
+struct Line {
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// A task is at work: what comes now is behind it.
+    attended: bool,
+    batches: VecDeque<Pending>,
 }
 
 impl Datagrams {
@@ -41,7 +59,8 @@ impl Datagrams {
             listener,
             send,
             output,
-            bucket: parking_lot::Mutex::new(bucket),
+            bucket: Mutex::new(bucket),
+            line: Arc::default(),
         }
     }
 
@@ -90,16 +109,38 @@ impl Datagrams {
         let source = Source::Datagram { listener: &self.listener, peer, send: &self.send, output: self.output };
         let mut batch = Batch::new(&self.router, source, text.len());
         // A refusal is counted where it happens.
-        if batch.admit_form(text, spans, payload).is_ok()
-            && let Some(mut pending) = batch.finish().pending
-        {
-            // Datagrams have no order that waiting could break.
-            let router = self.router.clone();
-            tokio::spawn(async move {
-                pending.wait().await;
-                pending.stage(&router);
-            });
+        if batch.admit_form(text, spans, payload).is_ok() {
+            self.line.add(&self.router, &mut batch);
         }
         Ok(())
+    }
+}
+
+impl Line {
+    /// Delivers the batch, at once or when it is its turn. Called by the listener's task alone: nobody else adds anything
+    /// between the look and the end.
+    fn add(self: &Arc<Self>, router: &Arc<Router>, batch: &mut Batch<'_>) {
+        batch.set_behind(self.waiting.lock().attended);
+        let Some(pending) = batch.finish().pending else { return };
+        let mut waiting = self.waiting.lock();
+        waiting.batches.push_back(pending);
+        if !std::mem::replace(&mut waiting.attended, true) {
+            tokio::spawn(attend(self.clone(), router.clone()));
+        }
+    }
+
+    /// The first of those that wait; without one nobody attends any more.
+    fn first(&self) -> Option<Pending> {
+        let mut waiting = self.waiting.lock();
+        let first = waiting.batches.pop_front();
+        waiting.attended = first.is_some();
+        first
+    }
+}
+
+async fn attend(line: Arc<Line>, router: Arc<Router>) {
+    while let Some(mut pending) = line.first() {
+        pending.wait().await;
+        pending.stage(&router);
     }
 }
