@@ -263,7 +263,7 @@ fn tail_cot_shows_events_as_they_are_routed() {
         alice.send(&marker_to("m", r#"<dest uid="x"/>"#));
         alice.send(&event("drone", "a-f-A", ""));
     };
-    let head = first_line(server.cli_command(&["tail-cot"]), &mut poke, |l| l.contains(" -> "));
+    let head = first_line(server.cli_command(&["tail-cot"]), &mut poke, |l| l.contains("everyone"));
     assert!(head.contains("A -> everyone"), "{head}");
     let body = first_line(server.cli_command(&["tail-cot", "--uid", "m"]), &mut poke, |_| true);
     assert!(body.contains("A -> uid x"), "only m, with its address: {body}");

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fts_tests::{Client, Server, event};
+use fts_tests::{Builder, Client, Server, event};
 use hostile_bed::{Talk, ask, assert_others_well, figure, hostile, said, shown, state, trigger};
 
 use crate::hostile_bed;
@@ -134,9 +134,19 @@ fn an_intercept_that_calculates_too_long_is_tripped() {
 /// A thread of the runtime is in it, perhaps the one that was to read sockets for everybody.
 #[test]
 fn an_intercept_that_blocks_is_tripped_before_it_returns_and_others_are_served() {
+    blocked(&|server| server);
+}
+
+/// As on a machine with one processor: there is no other thread that could serve them.
+#[test]
+fn an_intercept_that_blocks_the_only_thread_stops_nobody_else() {
+    blocked(&|server| server.set("server.worker_threads", "1"));
+}
+
+fn blocked(with: &dyn Fn(Builder) -> Builder) {
     let until = tempfile::TempDir::new().unwrap();
     let file = until.path().join("go");
-    let server = hostile("block-tap", &format!("until = {file:?}")).start();
+    let server = with(hostile("block-tap", &format!("until = {file:?}"))).start();
     let talk = Talk::begin(&server);
     let mut poker = Client::join(&server, "POKER", "POKER");
     poker.send(&trigger("poke"));

@@ -46,6 +46,8 @@ struct Hook {
     handler: Arc<InterceptHandler>,
     watched: Arc<Watched>,
     suspect: AtomicU32,
+    /// One thread serves everybody: what it is about to do is handed to another before it is lent to a plugin.
+    alone: bool,
 }
 
 struct SourceView<'a>(&'a Plugins, &'a Source<'a>);
@@ -64,6 +66,15 @@ impl Intercept for Hook {
         if self.watched.is_shut() {
             return self.without();
         }
+        if self.alone {
+            return tokio::task::block_in_place(|| self.ask(cot, source));
+        }
+        self.ask(cot, source)
+    }
+}
+
+impl Hook {
+    fn ask(&self, cot: &Cot, source: &Source<'_>) -> Judgement {
         let hop = source.plugin().map_or(0, |from| from.hop);
         // Plugins send on threads of their own.
         let Some(call) = self.watched.enter(source.plugin().is_none()) else { return self.without() };
@@ -89,9 +100,7 @@ impl Intercept for Hook {
         }
         self.judge(&verdict, hop)
     }
-}
 
-impl Hook {
     /// What is said without asking: nothing, but a guard is then closed.
     fn without(&self) -> Judgement {
         let guard = self.handler.spec.band == Band::Guard;
@@ -240,8 +249,8 @@ pub fn table(plugins: &Arc<Plugins>) -> Table {
         let hook: Arc<dyn Intercept> = match live {
             Some((generation, handler)) => {
                 let watched = plugins.vigil.watch(plugins, &generation, handler.tag.handler);
-                let suspect = AtomicU32::new(0);
-                Arc::new(Hook { plugins: plugins.clone(), generation, handler, watched, suspect })
+                let (suspect, alone) = (AtomicU32::new(0), plugins.has_one_thread());
+                Arc::new(Hook { plugins: plugins.clone(), generation, handler, watched, suspect, alone })
             }
             None => Arc::new(Closed),
         };

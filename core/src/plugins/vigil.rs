@@ -7,8 +7,10 @@
 //! call it dozes ([`Doze`]) until somebody is. A call that is older
 //! than that: its place is free again (it keeps its thread, so there is one place fewer), another thread of the runtime is
 //! woken, which takes over what the kept one had to do, and nobody else enters an intercept of that plugin. Older than
-//! [`HANG`]: its plugin is tripped, whether the call ever returns or not. What must not happen: all threads are in
-//! intercepts that block; or a call pays more than a count up, a count down and a few plain stores.
+//! [`HANG`]: its plugin is tripped, whether the call ever returns or not. Where one thread serves everybody
+//! ([`Plugins::has_one_thread`]) each call is made on a thread that serves no longer, which costs a change of threads. What
+//! must not happen: all threads are in intercepts that block; or, where there are several, a call pays more than a count up,
+//! a count down and a few plain stores.
 use std::{
     sync::{
         Arc, OnceLock, Weak,
@@ -22,6 +24,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::runtime::RuntimeFlavor;
 
 use super::{Generation, Plugins};
 
@@ -252,6 +255,13 @@ impl Vigil {
                 watched.shut.store(shut, Relaxed);
             }
         }
+    }
+}
+
+impl Plugins {
+    /// Does the runtime serve everybody with one thread, so that it stands still when that one blocks?
+    pub(super) fn has_one_thread(&self) -> bool {
+        self.runtime.runtime_flavor() == RuntimeFlavor::MultiThread && self.runtime.metrics().num_workers() == 1
     }
 }
 
