@@ -1,6 +1,7 @@
 //! Big missions (mission.md 7.2, 9: AC-57, AC-58): many items, many members, many at once.
 //!
-//! Times are for a release build; a debug build (its path says so) must only do the same work.
+//! Times are for a release build; a debug build (its path says so) must only do the same work. They are times of the
+//! processor: a machine that is busy with others answers later (`fts-load mission` has the clock's).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use crate::accounts_bed;
 use crate::mission_bed;
@@ -14,7 +15,7 @@ use std::{
 use fts_tests::{Client, Pki, Server, Web};
 use mission_bed::{FLOOD, Person, Stage, TO_FLOOD, changes, events, item, put, uids};
 use serde_json::json;
-use sync_bed::{peak, reset_peak, rss};
+use sync_bed::{cpu, peak, reset_peak, rss};
 
 fn release() -> bool {
     !fts_tests::binary().to_string_lossy().contains("/debug/")
@@ -30,14 +31,16 @@ fn start() -> (Server, Person) {
     (server, alice)
 }
 
-/// The fastest of some readings.
-fn best(times: usize, mut f: impl FnMut()) -> Duration {
+/// The fastest of some readings, and what each of them cost the server.
+fn costs(server: &Server, times: u32, mut f: impl FnMut()) -> (Duration, Duration) {
     let once = |_| {
         let begun = Instant::now();
         f();
         begun.elapsed()
     };
-    (0..times).map(once).min().unwrap()
+    let before = cpu(server.pid());
+    let best = (0..times).map(once).min().unwrap();
+    (best, (cpu(server.pid()) - before) / times)
 }
 
 #[test]
@@ -50,9 +53,9 @@ fn ac_57_eight_thousand_items_are_read_and_dumped_in_little_memory() {
         some.iter().for_each(|uid| alice.acknowledged(uid));
     }
     assert_eq!(uids(&alice.web, FLOOD), all);
-    let took = best(5, || drop(alice.web.get(FLOOD).expect(200)));
-    println!("GET mission with {ITEMS} uids: {took:?}");
-    assert!(!release() || took < Duration::from_millis(150), "{took:?}");
+    let (took, each) = costs(&server, 10, || drop(alice.web.get(FLOOD).expect(200)));
+    println!("GET mission with {ITEMS} uids: {took:?}, of the processor {each:?}");
+    assert!(!release() || each < Duration::from_millis(150), "{each:?}");
     let before = rss(server.pid());
     reset_peak(server.pid());
     let dump = alice.web.get(&format!("{FLOOD}/cot")).expect(200).text();

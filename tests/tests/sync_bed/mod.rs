@@ -5,7 +5,7 @@ use std::{
     fs,
     io::{Cursor, Read, Write},
     path::{Path, PathBuf},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use fts_tests::{Reply, Server, Web};
@@ -71,6 +71,14 @@ pub fn contents(server: &Server) -> Vec<PathBuf> {
 pub fn under_way(server: &Server) -> Vec<String> {
     let tmp = fs::read_dir(server.data_dir().join("files/tmp")).unwrap().flatten();
     tmp.map(|e| e.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// What a process has had of the processors, however busy they were with others.
+pub fn cpu(pid: u32) -> Duration {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // Behind the name, which may have blanks in it: user and system time are the 12th and 13th.
+    let ticks = text.rsplit(") ").next().unwrap().split(' ').skip(11).take(2).map(|n| n.parse::<u64>().unwrap());
+    Duration::from_millis(ticks.sum::<u64>() * 1_000 / rustix::param::clock_ticks_per_second())
 }
 
 /// Memory a process has for itself, bytes.
