@@ -1,7 +1,7 @@
 //! Events from UDP and multicast (RULE-16): one per datagram, XML or mesh protobuf, no connection, no answer. Over the
 //! listener's rate datagrams are dropped and counted (RULE-74).
 //!
-//! What must be in the journal first waits in a [`Line`], and what came behind it waits there, too: a listener's events are
+//! What must be in the journal first waits in a `Line`, and what came behind it waits there, too: a listener's events are
 //! delivered in the order in which they came.
 
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
