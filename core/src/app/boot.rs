@@ -101,6 +101,7 @@ pub fn run(global: &Global, args: &RunArgs) -> ExitCode {
 }
 
 fn start(global: &Global, args: &RunArgs) -> Result<ExitCode, BootError> {
+    pages::long_pieces();
     let sources = global.sources();
     let loaded = load(&sources)?;
     if args.check {

@@ -7,8 +7,10 @@
 //! Only mappings of files that cannot be written and in which nothing ever was: their code, and what their files begin with.
 //! What the loader filled in with addresses is read-only as well, but lies behind the code: dropping that would be the end.
 //!
-//! With them goes what the allocator keeps of memory that is free again: plugins' files are looked through in memory, and
-//! after a piece that large it gives nothing back by itself.
+//! With them goes what the allocator keeps of memory that is free again: plugins' files are looked through in memory.
+//!
+//! Long pieces are taken from the system and given back when they are free ([`long_pieces`]): left to itself the allocator
+//! keeps them after the first, in each of its arenas, and every large answer that another thread makes adds to them.
 #![allow(unsafe_code)]
 use std::{fs, io, sync::Arc, time::Duration};
 
@@ -18,6 +20,24 @@ use crate::plugins::Plugins;
 
 /// After readiness; plugins and the canary have had their first turns by then.
 const AFTER: Duration = Duration::from_secs(2);
+
+/// This long is long, bytes: what the allocator begins with. More than a receive buffer or a run of events has.
+#[cfg(target_env = "gnu")]
+const LONG: libc::c_int = 128 * 1024;
+
+/// Before anything large is allocated.
+#[cfg(target_env = "gnu")]
+pub(super) fn long_pieces() {
+    // SAFETY: both take numbers and change only what the allocator does from now on with pieces of its own.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LONG);
+        // The end of a heap does not go back and forth with every answer.
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 32 * LONG);
+    }
+}
+
+#[cfg(not(target_env = "gnu"))]
+pub(super) fn long_pieces() {}
 
 /// Gives back once, later. A system that does not let us costs nothing but memory.
 pub(super) async fn give_back(plugins: Option<Arc<Plugins>>) {

@@ -12,6 +12,8 @@ use serde_json::value::RawValue;
 pub type Pieces = Box<dyn Iterator<Item = std::result::Result<Vec<u8>, String>> + Send>;
 /// A longer one is not copied into the text.
 const SHORT: usize = 64 * 1024;
+/// A piece of what is held.
+const HELD: usize = 256 * 1024;
 
 /// See the file's head.
 #[derive(Debug, Default)]
@@ -108,6 +110,30 @@ pub fn joined<T: Serialize>(
     })
 }
 
+/// The same in few pieces: what is held until it was sent. The allocator takes pieces this long from the system and gives them
+/// back; short ones it would keep, for each thread that ever answered.
+///
+/// # Errors
+/// The first of theirs.
+pub fn gathered(
+    pieces: impl Iterator<Item = std::result::Result<Vec<u8>, String>>,
+) -> std::result::Result<Vec<Vec<u8>>, String> {
+    let mut all: Vec<Vec<u8>> = Vec::new();
+    for piece in pieces {
+        let piece = piece?;
+        match all.last_mut().filter(|last| last.len() + piece.len() <= HELD) {
+            Some(last) => last.extend_from_slice(&piece),
+            None => {
+                // The first may be all there is.
+                let mut next = Vec::with_capacity(if all.is_empty() { piece.len() } else { HELD.max(piece.len()) });
+                next.extend_from_slice(&piece);
+                all.push(next);
+            }
+        }
+    }
+    Ok(all)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -143,6 +169,18 @@ mod tests {
         assert_eq!(said["a"], json!([0, 1, 2]));
         assert_eq!(said["b"].as_array().unwrap().len(), 20_000);
         assert_eq!((&said["b"][19_999], &said["c"]), (&json!(19_999), &json!(["x"])));
+    }
+
+    #[test]
+    fn gathered_pieces_are_few_and_say_the_same() {
+        let pieces = pages(200_000);
+        let all = gathered(pieces.clone().into_iter().map(Ok)).unwrap();
+        assert_eq!(all.concat(), pieces.concat());
+        let long: usize = all.iter().map(Vec::len).sum();
+        assert!(all.len() <= long / (HELD / 2) + 1 && all.iter().all(|piece| piece.len() <= HELD), "{}", all.len());
+        assert_eq!(gathered(std::iter::empty()).unwrap(), Vec::<Vec<u8>>::new());
+        assert_eq!(gathered([Ok(vec![0; HELD + 1]), Ok(vec![1])].into_iter()).unwrap().len(), 2);
+        assert_eq!(gathered([Ok(vec![0]), Err("no".to_owned())].into_iter()), Err("no".to_owned()));
     }
 
     #[test]

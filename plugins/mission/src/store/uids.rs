@@ -180,7 +180,7 @@ pub fn told(db: &impl Db, mission: i64, with_details: bool) -> Result<Vec<Vec<u8
         after = page.last()?.0;
         Some(Ok(page.into_iter().map(|(_, item)| item).collect()))
     });
-    Ok(part::joined::<UidItem>(pages).collect::<std::result::Result<_, _>>()?)
+    Ok(part::gathered(part::joined::<UidItem>(pages))?)
 }
 
 fn item(row: Row<'_>, with_details: bool) -> Result<UidItem> {
