@@ -1,7 +1,6 @@
 //! Big missions (mission.md 7.2, 9: AC-57, AC-58): many items, many members, many at once.
 //!
-//! Times are for a release build; a debug build (its path says so) must only do the same work. They are times of the
-//! processor: a machine that is busy with others answers later (`fts-load mission` has the clock's).
+//! Times are for a release build; a debug build (its path says so) must only do the same work.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use crate::accounts_bed;
 use crate::mission_bed;
@@ -53,9 +52,11 @@ fn ac_57_eight_thousand_items_are_read_and_dumped_in_little_memory() {
         some.iter().for_each(|uid| alice.acknowledged(uid));
     }
     assert_eq!(uids(&alice.web, FLOOD), all);
-    let (took, each) = costs(&server, 10, || drop(alice.web.get(FLOOD).expect(200)));
+    let (took, each) = costs(&server, 20, || drop(alice.web.get(FLOOD).expect(200)));
     println!("GET mission with {ITEMS} uids: {took:?}, of the processor {each:?}");
-    assert!(!release() || each < Duration::from_millis(150), "{each:?}");
+    // By the clock the fastest, on a machine that is busy with others; by the processor all of them.
+    let limit = Duration::from_millis(150);
+    assert!(!release() || (took < limit && each < limit), "{took:?}, of the processor {each:?}");
     let before = rss(server.pid());
     reset_peak(server.pid());
     let dump = alice.web.get(&format!("{FLOOD}/cot")).expect(200).text();
